@@ -1,0 +1,108 @@
+/**
+ * From a parsed `model_registry.yaml` to the engine's terms: pure, no file is touched.
+ */
+import { Precision } from "@sluice/domain/ModelInfo"
+import * as Result from "effect/Result"
+import { dirname, resolve } from "node:path"
+import { ConfigError, configError } from "../config/ConfigError.ts"
+import type { YamlDocument } from "../config/YamlDocument.ts"
+import { decodeYaml } from "../config/YamlFile.ts"
+import { registryMistakes } from "./RegistryChecks.ts"
+import type { ModelEntry, ModelFile, Registry, Rollout, VersionEntry } from "./RegistryEntry.ts"
+import {
+  type ModelYaml,
+  type RegistryYaml,
+  RegistryYaml as RegistrySchema,
+  type RolloutYaml
+} from "./RegistrySchema.ts"
+import { rolloutNotice } from "./Rollout.ts"
+
+const readRollout = (rollout: RolloutYaml | undefined): Rollout => {
+  if (rollout === undefined || rollout.type === "pinned") return { type: "pinned" }
+  if (rollout.type === "ab_test") return { type: "ab_test", weights: new Map(Object.entries(rollout.weights)) }
+  return {
+    type: rollout.type,
+    percentage: rollout.type === "canary" ? rollout.canary_percentage : rollout.shadow_percentage,
+    targetVersion: rollout.target_version,
+    steps: rollout.steps ?? [],
+    analysis: rollout.analysis === undefined ? undefined : {
+      maxErrorRate: rollout.analysis.max_error_rate,
+      maxP99Ratio: rollout.analysis.max_p99_ratio,
+      minAgreement: rollout.analysis.min_agreement,
+      minRequests: rollout.analysis.min_requests,
+      interval: rollout.analysis.interval
+    }
+  }
+}
+
+const readModel = (name: string, model: ModelYaml, document: YamlDocument, directory: string): ModelEntry => {
+  const sourceOf = (path: ReadonlyArray<string>) => ({ file: document.file, line: document.lineOf(path) })
+  const fileAt = (written: string): ModelFile => ({ written, absolute: resolve(directory, written) })
+  const versions = Object.entries(model.versions).map(([version, entry]): VersionEntry => ({
+    model: name,
+    version,
+    status: entry.status ?? "active",
+    description: entry.description ?? "",
+    file: fileAt(entry.path),
+    precision: entry.precision ?? "fp32",
+    variants: new Map(
+      Precision.literals.flatMap((precision) => {
+        const path = entry.variants?.[precision]
+        return path === undefined ? [] : [[precision, fileAt(path)]]
+      })
+    ),
+    plugin: entry.plugin,
+    device: entry.device,
+    options: entry.options ?? {},
+    instances: entry.instances,
+    threads: entry.threads,
+    isolation: entry.isolation ?? "thread",
+    batching: {
+      maxBatchSize: entry.batching?.max_batch_size,
+      maxBatchCost: entry.batching?.max_batch_cost,
+      window: entry.batching?.window,
+      queueCapacity: entry.batching?.queue_capacity
+    },
+    cache: entry.cache ?? true,
+    timeoutMs: entry.timeout_ms,
+    source: sourceOf(["models", name, "versions", version])
+  }))
+  return {
+    name,
+    description: model.description ?? "",
+    defaultVersion: model.default_version,
+    versions,
+    rollout: readRollout(model.rollout_strategy),
+    source: sourceOf(["models", name])
+  }
+}
+
+const isolationNotices = (model: ModelEntry): ReadonlyArray<string> =>
+  model.versions
+    .filter((version) => version.isolation === "process")
+    .map((version) =>
+      `${version.source.file}:${version.source.line}: model "${model.name}" version "${version.version}" asks for ` +
+      "isolation: process, which does nothing yet: it runs in a worker thread"
+    )
+
+/** Decodes and cross-checks a parsed registry. Paths resolve against the registry's own directory. */
+export const decodeRegistry = (document: YamlDocument): Result.Result<Registry, ConfigError> =>
+  Result.gen(function*() {
+    const registry: RegistryYaml = yield* decodeYaml(RegistrySchema, document)
+    const error = configError(registryMistakes(registry, document))
+    if (error !== undefined) return yield* Result.fail(error)
+    const directory = dirname(resolve(document.file))
+    const models = Object.entries(registry.models).map(([name, model]) => readModel(name, model, document, directory))
+    const [first] = models
+    if (first === undefined) {
+      const problem = "a registry needs at least one model"
+      const mistake = { source: document.file, line: document.lineOf(["models"]), field: "models", problem }
+      return yield* Result.fail(new ConfigError({ mistakes: [mistake] }))
+    }
+    return {
+      file: document.file,
+      defaultModel: registry.default_model ?? first.name,
+      models,
+      notices: models.flatMap((model) => [...rolloutNotice(model), ...isolationNotices(model)])
+    }
+  })

@@ -1,0 +1,95 @@
+/**
+ * What the registry says, in the engine's own terms: checked, with absolute paths and nothing left to default.
+ */
+import type { Device, Precision, VersionStatus } from "@sluice/domain/ModelInfo"
+import type * as Duration from "effect/Duration"
+
+/** Where an entry stands, for messages that come after the file was read. */
+export interface SourceLine {
+  /** The registry file as the operator gave it. */
+  readonly file: string
+  readonly line: number
+}
+
+/** A file of a version in one precision. */
+export interface ModelFile {
+  /** As the registry has it. */
+  readonly written: string
+  readonly absolute: string
+}
+
+/** Limits that a version sets for itself; the configuration's or the plugin's hold where undefined. */
+export interface BatchingEntry {
+  readonly maxBatchSize: number | undefined
+  readonly maxBatchCost: number | undefined
+  readonly window: Duration.Duration | undefined
+  readonly queueCapacity: number | undefined
+}
+
+export interface VersionEntry {
+  readonly model: string
+  readonly version: string
+  readonly status: VersionStatus
+  readonly description: string
+  /** The file in `precision`, the version's own. */
+  readonly file: ModelFile
+  readonly precision: Precision
+  /** The same version in other precisions. */
+  readonly variants: ReadonlyMap<Precision, ModelFile>
+  /** Undefined: the plugin is chosen by the files. */
+  readonly plugin: string | undefined
+  /** Undefined: the configuration's device. */
+  readonly device: Device | undefined
+  /** What the plugin's own schema will check. */
+  readonly options: Readonly<Record<string, unknown>>
+  readonly instances: number | undefined
+  readonly threads: number | undefined
+  readonly isolation: "thread" | "process"
+  readonly batching: BatchingEntry
+  /** Whether answers may be kept. */
+  readonly cache: boolean
+  readonly timeoutMs: number | undefined
+  readonly source: SourceLine
+}
+
+/** What decides whether a rollout goes on; undefined gates are not set. */
+export interface RolloutAnalysis {
+  readonly maxErrorRate: number | undefined
+  readonly maxP99Ratio: number | undefined
+  readonly minAgreement: number | undefined
+  readonly minRequests: number | undefined
+  readonly interval: Duration.Duration | undefined
+}
+
+export type Rollout =
+  | { readonly type: "pinned" }
+  | {
+    readonly type: "canary" | "shadow"
+    readonly percentage: number
+    readonly targetVersion: string
+    readonly steps: ReadonlyArray<number>
+    readonly analysis: RolloutAnalysis | undefined
+  }
+  | { readonly type: "ab_test"; readonly weights: ReadonlyMap<string, number> }
+
+export interface ModelEntry {
+  readonly name: string
+  readonly description: string
+  /** Exists among the versions and is not retired. */
+  readonly defaultVersion: string
+  /** At least one, in the order of the file. */
+  readonly versions: ReadonlyArray<VersionEntry>
+  readonly rollout: Rollout
+  readonly source: SourceLine
+}
+
+export interface Registry {
+  /** The file as the operator gave it. */
+  readonly file: string
+  /** What answers a request that names no model: the registry's `default_model`, else its first. */
+  readonly defaultModel: string
+  /** At least one, in the order of the file. */
+  readonly models: ReadonlyArray<ModelEntry>
+  /** What is written in the registry and does not act yet, one sentence each. */
+  readonly notices: ReadonlyArray<string>
+}

@@ -1,0 +1,101 @@
+/**
+ * The shape of `model_registry.yaml`, field by field, as it is written. What fields say of each other is checked by
+ * `RegistryChecks.ts`.
+ */
+import { Device, Precision, VersionStatus } from "@sluice/domain/ModelInfo"
+import { TimeoutMs } from "@sluice/domain/PredictRequest"
+import * as Schema from "effect/Schema"
+import { DurationText } from "../config/DurationText.ts"
+
+/** A count that makes sense from 1 up. The upper bound catches slips of a digit, nobody has a use beyond it. */
+const count = (maximum: number) => {
+  const expected = `a whole number from 1 to ${maximum}`
+  return Schema.Int.annotate({ expected }).check(Schema.isBetween({ minimum: 1, maximum }, { expected }))
+}
+const fraction = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
+const percentage = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 100 }))
+const path = Schema.NonEmptyString
+
+const BatchingYaml = Schema.Struct({
+  max_batch_size: Schema.optionalKey(count(65_536)),
+  max_batch_cost: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThan(0))),
+  window: Schema.optionalKey(DurationText("milliseconds")),
+  queue_capacity: Schema.optionalKey(count(1_000_000))
+})
+
+export const VersionYaml = Schema.Struct({
+  path,
+  status: Schema.optionalKey(VersionStatus),
+  description: Schema.optionalKey(Schema.String),
+  plugin: Schema.optionalKey(Schema.NonEmptyString),
+  precision: Schema.optionalKey(Precision),
+  variants: Schema.optionalKey(Schema.Struct({
+    fp32: Schema.optionalKey(path),
+    fp16: Schema.optionalKey(path),
+    int8: Schema.optionalKey(path)
+  })),
+  device: Schema.optionalKey(Device),
+  options: Schema.optionalKey(Schema.Record(Schema.String, Schema.Unknown)),
+  instances: Schema.optionalKey(count(1_024)),
+  threads: Schema.optionalKey(count(1_024)),
+  isolation: Schema.optionalKey(Schema.Literals(["thread", "process"])),
+  batching: Schema.optionalKey(BatchingYaml),
+  cache: Schema.optionalKey(Schema.Boolean),
+  timeout_ms: Schema.optionalKey(TimeoutMs)
+})
+export interface VersionYaml extends Schema.Schema.Type<typeof VersionYaml> {}
+
+const AnalysisYaml = Schema.Struct({
+  max_error_rate: Schema.optionalKey(fraction),
+  max_p99_ratio: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThan(0))),
+  min_agreement: Schema.optionalKey(fraction),
+  min_requests: Schema.optionalKey(count(1_000_000_000)),
+  interval: Schema.optionalKey(DurationText("seconds"))
+})
+
+/** Fields of other strategies may stay in place, so that `type: pinned` is all it takes to stop a rollout. */
+const rolloutFields = {
+  canary_percentage: Schema.optionalKey(percentage),
+  shadow_percentage: Schema.optionalKey(percentage),
+  target_version: Schema.optionalKey(Schema.String),
+  weights: Schema.optionalKey(Schema.Record(Schema.String, Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)))),
+  steps: Schema.optionalKey(Schema.Array(percentage)),
+  analysis: Schema.optionalKey(AnalysisYaml)
+}
+
+/** Each strategy requires its own fields. */
+export const RolloutYaml = Schema.Union([
+  Schema.Struct({ ...rolloutFields, type: Schema.Literal("pinned") }),
+  Schema.Struct({
+    ...rolloutFields,
+    type: Schema.Literal("canary"),
+    canary_percentage: percentage,
+    target_version: Schema.String
+  }),
+  Schema.Struct({
+    ...rolloutFields,
+    type: Schema.Literal("shadow"),
+    shadow_percentage: percentage,
+    target_version: Schema.String
+  }),
+  Schema.Struct({
+    ...rolloutFields,
+    type: Schema.Literal("ab_test"),
+    weights: Schema.Record(Schema.String, Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)))
+  })
+])
+export type RolloutYaml = typeof RolloutYaml.Type
+
+export const ModelYaml = Schema.Struct({
+  default_version: Schema.String,
+  description: Schema.optionalKey(Schema.String),
+  versions: Schema.Record(Schema.String, VersionYaml),
+  rollout_strategy: Schema.optionalKey(RolloutYaml)
+})
+export interface ModelYaml extends Schema.Schema.Type<typeof ModelYaml> {}
+
+export const RegistryYaml = Schema.Struct({
+  default_model: Schema.optionalKey(Schema.String),
+  models: Schema.Record(Schema.String, ModelYaml)
+})
+export interface RegistryYaml extends Schema.Schema.Type<typeof RegistryYaml> {}
