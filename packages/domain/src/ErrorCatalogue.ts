@@ -1,0 +1,148 @@
+/**
+ * The catalogue: for each error its code, HTTP status, meaning and what to do. `docs/reference/errors.md` is made from it.
+ */
+import type { SluiceError } from "./Errors.ts"
+
+export interface CatalogueEntry {
+  readonly code: string
+  readonly status: number
+  readonly title: string
+  readonly meaning: string
+  readonly remedy: string
+}
+
+export const errorCatalogue: Readonly<Record<SluiceError["_tag"], CatalogueEntry>> = {
+  MalformedRequest: {
+    code: "malformed_request",
+    status: 400,
+    title: "Malformed request",
+    meaning: "The body is not JSON, a field has the wrong shape or datatype, or an element count differs from its shape.",
+    remedy: "Change the field that `detail` names to what it says was expected."
+  },
+  Unauthenticated: {
+    code: "unauthenticated",
+    status: 401,
+    title: "No or bad key",
+    meaning: "The server asks for a key and the request carried none, or one that is not valid.",
+    remedy: "Send the key in `X-Token` or `Authorization: Bearer`."
+  },
+  ModelNotFound: {
+    code: "model_not_found",
+    status: 404,
+    title: "No such model",
+    meaning: "The registry has no model of that name.",
+    remedy: "Use a name that `GET /models` lists."
+  },
+  VersionNotFound: {
+    code: "version_not_found",
+    status: 404,
+    title: "No such version",
+    meaning: "The model exists, but not in that version.",
+    remedy: "Use a version that `GET /models` lists, or leave it out for the default."
+  },
+  VersionRetired: {
+    code: "version_retired",
+    status: 410,
+    title: "Version retired",
+    meaning: "The registry keeps the version for the record only.",
+    remedy: "Leave `model_version` out, or name an active version."
+  },
+  RouteNotFound: {
+    code: "route_not_found",
+    status: 404,
+    title: "No such route",
+    meaning: "Nothing is served at this path.",
+    remedy: "See `/docs` for the routes."
+  },
+  MethodNotAllowed: {
+    code: "method_not_allowed",
+    status: 405,
+    title: "Method not allowed",
+    meaning: "The path exists, but not for this HTTP method.",
+    remedy: "Use a method that the `Allow` header lists."
+  },
+  PayloadTooLarge: {
+    code: "payload_too_large",
+    status: 413,
+    title: "Body too large",
+    meaning: "The body, after decompression, is larger than the server accepts.",
+    remedy: "Send fewer items a request, or raise `MAX_BODY_BYTES`."
+  },
+  UnsupportedMediaType: {
+    code: "unsupported_media_type",
+    status: 415,
+    title: "Unsupported media type",
+    meaning: "The `Content-Type` or `Content-Encoding` is not one that the route takes.",
+    remedy: "Send one of the types that `detail` lists."
+  },
+  InvalidInput: {
+    code: "invalid_input",
+    status: 422,
+    title: "Input the model cannot take",
+    meaning: "Well-formed, but the model cannot compute it: a missing feature, a wrong feature count, too many tokens.",
+    remedy: "Change the item that `detail` names to what it says the model expects."
+  },
+  InternalError: {
+    code: "internal_error",
+    status: 500,
+    title: "Internal error",
+    meaning: "A fault of the server, not of the request.",
+    remedy: "Report it with the request id; the cause is in the server's log."
+  },
+  ModelFailed: {
+    code: "model_failed",
+    status: 502,
+    title: "The model failed",
+    meaning: "The model itself failed on this input.",
+    remedy: "Check the input against the model's signature; the cause is in the server's log."
+  },
+  InstanceLost: {
+    code: "instance_lost",
+    status: 503,
+    title: "The instance ended",
+    meaning: "The worker that computed this request ended before it answered. A new one is being started.",
+    remedy: "Send the request again after `Retry-After`."
+  },
+  ModelNotReady: {
+    code: "model_not_ready",
+    status: 503,
+    title: "The model is not ready",
+    meaning: "The version is loading, warming up, draining, or failed to load.",
+    remedy: "Send the request again after `Retry-After`, or ask for another version."
+  },
+  Overloaded: {
+    code: "overloaded",
+    status: 503,
+    title: "Overloaded",
+    meaning: "The version's queue is full.",
+    remedy: "Send the request again after `Retry-After`."
+  },
+  CircuitOpen: {
+    code: "circuit_open",
+    status: 503,
+    title: "Circuit open",
+    meaning: "The version failed repeatedly, so it is not called until a probe succeeds.",
+    remedy: "Send the request again after `Retry-After`, or ask for another version."
+  },
+  ServerDraining: {
+    code: "server_draining",
+    status: 503,
+    title: "Shutting down",
+    meaning: "The server finishes what it accepted and takes nothing new.",
+    remedy: "Send the request to another server."
+  },
+  DeadlineExceeded: {
+    code: "deadline_exceeded",
+    status: 504,
+    title: "Deadline passed",
+    meaning: "No answer within the time the caller, or the server's default, allows.",
+    remedy: "Allow more time by `timeout_ms`, or send fewer items."
+  }
+}
+
+/** What a surface needs to show an error: its catalogue entry, its sentence, and how long to wait (milliseconds). */
+export const describeError = (error: SluiceError) => ({
+  ...errorCatalogue[error._tag],
+  detail: error.message,
+  retryAfterMs: "retryAfterMs" in error ? error.retryAfterMs : undefined
+})

@@ -1,0 +1,18 @@
+/**
+ * One item of a request, in the natural form of a task: a text, a row of features or a record.
+ */
+import * as Schema from "effect/Schema"
+
+/** What a tabular field may hold. `null` is refused by models that need every feature. */
+export const FeatureValue = Schema.Union([Schema.Finite, Schema.String, Schema.Boolean, Schema.Null])
+export type FeatureValue = typeof FeatureValue.Type
+
+export const FeatureRow = Schema.Array(FeatureValue)
+export const FeatureRecord = Schema.Record(Schema.String, FeatureValue)
+
+export type Item =
+  | { readonly _tag: "Text"; readonly text: string }
+  | { readonly _tag: "Features"; readonly values: ReadonlyArray<FeatureValue> }
+  | { readonly _tag: "Record"; readonly fields: Readonly<Record<string, FeatureValue>> }
+
+export type ItemKind = Item["_tag"]

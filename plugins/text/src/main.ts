@@ -1,0 +1,90 @@
+/**
+ * The `text` plugin: classification and embedding of texts by transformers in ONNX files.
+ */
+import type { TensorMap } from "@sluice/domain/Tensor"
+import { loadOnnx } from "@sluice/plugin-onnx/LoadOnnx"
+import { readOnnxFile } from "@sluice/plugin-onnx/OnnxFile"
+import { definePlugin, type Model, type PluginContext, PluginError } from "@sluice/plugin-sdk"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { makeTextCodec, tokenLimit, unfitInputs } from "./TextCodec.ts"
+import { readTextFacts, TextOptions } from "./TextOptions.ts"
+import { planText, type TextPlan } from "./TextPlan.ts"
+import { readTokenizer } from "./TextTokenizer.ts"
+import { meanPool, normaliseRows } from "./Vectors.ts"
+
+const WARMUP_TOKENS = 32
+
+const orFail = <A>(context: PluginContext, result: Result.Result<A, string>): Effect.Effect<A, PluginError> =>
+  Effect.mapError(
+    Effect.fromResult(result),
+    (reason) => new PluginError({ reason: `${context.model}@${context.version}: ${reason}` })
+  )
+
+/** Pools and normalises inside the model, where the batch's attention mask is at hand. */
+const postProcess = (model: Model, plan: TextPlan, normalize: boolean): Model => {
+  if (!plan.pooled && !normalize) return model
+  const { name, shape } = plan.output
+  return {
+    ...model,
+    signature: {
+      ...model.signature,
+      outputs: [{ name, datatype: "FP32", shape: plan.pooled ? [shape[0]!, shape[2]!] : shape }]
+    },
+    run: (inputs) =>
+      Effect.map(model.run(inputs), (outputs) => {
+        const row = plan.pooled ? meanPool(outputs[name]!, inputs["attention_mask"]!) : outputs[name]!
+        return { [name]: normalize ? normaliseRows(row) : row }
+      })
+  }
+}
+
+/** One text of ones, so that the first request finds memory allocated. */
+const warmup = (model: Model): ReadonlyArray<TensorMap> => [
+  Object.fromEntries(model.signature.inputs.map(({ datatype, name }) => [
+    name,
+    datatype === "INT32"
+      ? { datatype, shape: [1, WARMUP_TOKENS], data: new Int32Array(WARMUP_TOKENS).fill(1) }
+      : { datatype: "INT64" as const, shape: [1, WARMUP_TOKENS], data: new BigInt64Array(WARMUP_TOKENS).fill(1n) }
+  ]))
+]
+
+const load = (context: PluginContext, options: TextOptions) =>
+  Effect.gen(function*() {
+    const { labels } = yield* readTextFacts(context.files, options)
+    const model = yield* loadOnnx(context, {
+      outputs: (whole) => Result.map(planText(options, whole, labels), (plan) => [plan.output.name])
+    })
+    const unfit = unfitInputs(model.signature)
+    if (unfit !== undefined) return yield* orFail(context, Result.fail(unfit))
+    const plan = yield* orFail(context, planText(options, model.signature, labels))
+    if (plan.pooled && !model.signature.inputs.some((spec) => spec.name === "attention_mask")) {
+      return yield* orFail(context, Result.fail(`"${plan.output.name}" needs pooling, but there is no attention_mask`))
+    }
+    const served = postProcess(model, plan, options.normalize === true)
+    return { ...served, warmup: warmup(served) }
+  })
+
+export default definePlugin({
+  name: "text",
+  options: TextOptions,
+  load,
+  codec: (context, options, signature) =>
+    Effect.gen(function*() {
+      const facts = yield* readTextFacts(context.files, options)
+      const plan = yield* orFail(context, planText(options, signature, facts.labels))
+      const tokenizer = yield* readTokenizer(context.files)
+      const limit = yield* orFail(context, tokenLimit(options, facts, tokenizer))
+      return makeTextCodec({ options, signature, plan, labels: facts.labels, tokenizer, limit })
+    }),
+  recognise: (files) =>
+    files.path.endsWith(".onnx") && files.beside("tokenizer.json") !== undefined
+      ? Effect.map(readOnnxFile(files.path), (file) =>
+        unfitInputs({
+            inputs: file.inputs.map(({ datatype, name }) => ({ name, datatype: datatype ?? "BYTES", shape: [] }))
+          }) === undefined
+          ? `tokenizer.json lies beside it and its inputs are ${file.inputs.map((input) => input.name).join(", ")}`
+          : undefined)
+      : Effect.succeed(undefined),
+  serving: { instances: "cores", threads: 1, maxBatchSize: 4, shareWorker: false }
+})
