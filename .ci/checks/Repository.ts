@@ -12,7 +12,9 @@ export interface Findings {
   readonly warnings: ReadonlyArray<string>
 }
 
-const isSource = (path: string): boolean => /\.[cm]?[jt]s$/.test(path) && !/(^|\/)fixtures\//.test(path)
+/** What others wrote and we ship as it is, and what tests read as data. */
+const isData = /(^|\/)(assets|fixtures)\//
+const isSource = (path: string): boolean => /\.[cm]?[jt]s$/.test(path) && !isData.test(path)
 const isManifest = (path: string): boolean => /^(packages|plugins)\/[^/]+\/package\.json$/.test(path)
 
 interface Manifest {

@@ -57,7 +57,9 @@ const refusal = (from: Package, room: Room, { kind, specifier }: Import, own: Re
       return `${from.folder} imports only ${room.external.join(", ")}`
     }
   } else if (room === pluginRoom && target.folder.startsWith("plugins/")) {
-    if (specifier !== name) return `a plugin imports another's public export only: "${name}"`
+    if (target.exports[`.${specifier.slice(name.length)}`] === undefined) {
+      return `a plugin imports only what another's package.json names, one by one, in its exports`
+    }
   } else if (!room.mayImport.includes(name)) {
     return `${from.folder} may import ${room.mayImport.join(", ") || "no package of ours"}`
   } else if (room.typesOnly && kind !== "type") {
