@@ -1,0 +1,192 @@
+/**
+ * A cached item's bytes. All numbers are little-endian, as the hosts are that ONNX Runtime exists for.
+ *
+ *     "SLIO"  u8 form  u32 CRC-32 of the rest  f64 cost  u16 tensors
+ *     tensor: u16 length, name   u8 datatype   u8 rank   u32 dimension…   u32 length, data
+ *     data:   raw elements; BYTES: for each element u32 length (top bit: UTF-16, else UTF-8), text
+ */
+import { Datatype, type Tensor, type TensorData } from "@sluice/domain/Tensor"
+import { emptyData } from "@sluice/plugin-sdk/TensorRows"
+import { crc32 } from "node:zlib"
+import type { ItemOutput } from "../ItemOutput.ts"
+
+const magic = 0x4f494c53
+/** Counted up when the layout changes: entries of another form are misses. */
+const form = 1
+const checksumAt = 5
+const bodyAt = 9
+const headerLength = bodyAt + 8 + 2
+
+/** By code; only ever appended to. */
+const datatypes = Datatype.literals
+const utf16Flag = 0x8000_0000
+
+const textEncoding = (text: string) => text.isWellFormed() ? "utf8" : "utf16le"
+
+const dataLength = (data: TensorData): number =>
+  ArrayBuffer.isView(data)
+    ? data.byteLength
+    : data.reduce((total, text) => total + 4 + Buffer.byteLength(text, textEncoding(text)), 0)
+
+const elementCount = (shape: ReadonlyArray<number>): number => shape.reduce((count, size) => count * size, 1)
+
+class Writer {
+  readonly bytes: Buffer
+  #at = 0
+
+  constructor(length: number) {
+    this.bytes = Buffer.allocUnsafe(length)
+  }
+
+  u8(value: number): void {
+    this.#at = this.bytes.writeUInt8(value, this.#at)
+  }
+
+  u16(value: number): void {
+    this.#at = this.bytes.writeUInt16LE(value, this.#at)
+  }
+
+  u32(value: number): void {
+    this.#at = this.bytes.writeUInt32LE(value, this.#at)
+  }
+
+  f64(value: number): void {
+    this.#at = this.bytes.writeDoubleLE(value, this.#at)
+  }
+
+  name(text: string): void {
+    const length = this.bytes.write(text, this.#at + 2)
+    this.u16(length)
+    this.#at += length
+  }
+
+  data(data: TensorData): void {
+    if (ArrayBuffer.isView(data)) {
+      this.bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), this.#at)
+      this.#at += data.byteLength
+      return
+    }
+    for (const text of data) {
+      const encoding = textEncoding(text)
+      const length = this.bytes.write(text, this.#at + 4, encoding)
+      this.u32(encoding === "utf8" ? length : length + utf16Flag)
+      this.#at += length
+    }
+  }
+}
+
+/** Reads within bounds, or gives undefined from there on: `ok` tells at the end whether all was there. */
+class Reader {
+  readonly #bytes: Buffer
+  #at = 0
+  ok = true
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  get atEnd(): boolean {
+    return this.ok && this.#at === this.#bytes.length
+  }
+
+  take(length: number): Buffer {
+    const start = this.#at
+    this.#at += length
+    if (this.#at <= this.#bytes.length) return this.#bytes.subarray(start, this.#at)
+    this.ok = false
+    return Buffer.alloc(0)
+  }
+
+  u8(): number {
+    const bytes = this.take(1)
+    return this.ok ? bytes.readUInt8() : 0
+  }
+
+  u16(): number {
+    const bytes = this.take(2)
+    return this.ok ? bytes.readUInt16LE() : 0
+  }
+
+  u32(): number {
+    const bytes = this.take(4)
+    return this.ok ? bytes.readUInt32LE() : 0
+  }
+
+  f64(): number {
+    const bytes = this.take(8)
+    return this.ok ? bytes.readDoubleLE() : 0
+  }
+}
+
+/** The texts of a BYTES tensor, if its bytes hold exactly so many. */
+const readTexts = (bytes: Buffer, count: number): ReadonlyArray<string> | undefined => {
+  const reader = new Reader(bytes)
+  const texts: Array<string> = []
+  while (texts.length < count && reader.ok) {
+    const length = reader.u32()
+    const text = reader.take(length % utf16Flag)
+    texts.push(text.toString(length >= utf16Flag ? "utf16le" : "utf8"))
+  }
+  return reader.atEnd ? texts : undefined
+}
+
+const readTensor = (reader: Reader): Tensor | undefined => {
+  const datatype = datatypes[reader.u8()]
+  const shape = Array.from({ length: reader.u8() }, () => reader.u32())
+  const bytes = reader.take(reader.u32())
+  if (!reader.ok || datatype === undefined) return undefined
+  const count = elementCount(shape)
+  if (datatype === "BYTES") {
+    const texts = readTexts(bytes, count)
+    return texts && { datatype, shape, data: texts }
+  }
+  // No element takes less than a byte, so a count beyond the bytes is refused before anything is allocated for it.
+  if (count > bytes.length) return undefined
+  const data = emptyData(datatype, count)
+  if (!ArrayBuffer.isView(data) || data.byteLength !== bytes.length) return undefined
+  new Uint8Array(data.buffer).set(bytes)
+  return { datatype, shape, data }
+}
+
+/** The bytes to keep for an output. */
+export const encodeItemOutput = ({ cost, outputs }: ItemOutput): Uint8Array => {
+  const tensors = Object.entries(outputs)
+  const length = tensors.reduce(
+    (total, [name, { data, shape }]) => total + Buffer.byteLength(name) + 8 + shape.length * 4 + dataLength(data),
+    headerLength
+  )
+  const writer = new Writer(length)
+  writer.u32(magic)
+  writer.u8(form)
+  writer.u32(0)
+  writer.f64(cost)
+  writer.u16(tensors.length)
+  for (const [name, { data, datatype, shape }] of tensors) {
+    writer.name(name)
+    writer.u8(datatypes.indexOf(datatype))
+    writer.u8(shape.length)
+    for (const size of shape) writer.u32(size)
+    writer.u32(dataLength(data))
+    writer.data(data)
+  }
+  writer.bytes.writeUInt32LE(crc32(writer.bytes.subarray(bodyAt)), checksumAt)
+  return writer.bytes
+}
+
+/** The output that these bytes are of; undefined for any others, damaged or of another program. Never throws. */
+export const decodeItemOutput = (value: Uint8Array): ItemOutput | undefined => {
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+  const reader = new Reader(bytes)
+  if (reader.u32() !== magic || reader.u8() !== form) return undefined
+  const checksum = reader.u32()
+  if (!reader.ok || checksum !== crc32(bytes.subarray(bodyAt))) return undefined
+  const cost = reader.f64()
+  const tensors: Array<readonly [string, Tensor]> = []
+  for (let left = reader.u16(); left > 0 && reader.ok; left--) {
+    const name = reader.take(reader.u16()).toString()
+    const tensor = readTensor(reader)
+    if (tensor === undefined) return undefined
+    tensors.push([name, tensor])
+  }
+  return reader.atEnd ? { outputs: Object.fromEntries(tensors), cost } : undefined
+}

@@ -1,0 +1,114 @@
+/**
+ * What the platform counts and times, for Prometheus. Updates are plain synchronous calls that cannot fail; a page is
+ * made of them when it is asked for.
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { VersionMeters, type VersionMetrics } from "./VersionMeters.ts"
+
+export type { CircuitState, Stage, VersionMetrics } from "./VersionMeters.ts"
+
+export interface MetricsPage {
+  readonly contentType: string
+  readonly body: string
+}
+
+/** The page could not be made. */
+export class MetricsError extends Data.TaggedError("MetricsError")<{ readonly cause: unknown }> {}
+
+/** What the page is made of. */
+export interface Meters {
+  /** Every registered version's. */
+  readonly versions: () => Iterable<VersionMeters>
+  /** Failures of the cache's store, by operation. */
+  readonly cacheStoreErrors: ReadonlyMap<string, number>
+  /** Requests refused before a version was chosen, by the error's code. */
+  readonly refusals: ReadonlyMap<string, number>
+}
+
+export class Metrics extends Context.Service<Metrics, {
+  /** Whether a page is served. Counting goes on without one. */
+  readonly enabled: boolean
+  /** Shows a version from now on, with zeros; the same recorder again where it is shown already. */
+  readonly registerVersion: (model: string, version: string) => VersionMetrics
+  /** Shows a version no more. What its recorder is still told is lost. */
+  readonly unregisterVersion: (model: string, version: string) => void
+  /** The recorder of a registered version; one that forgets everything for any other. */
+  readonly recorder: (model: string, version: string) => VersionMetrics
+  readonly workerRestarted: (model: string, version: string) => void
+  readonly cacheStoreError: (operation: string) => void
+  /** A request was refused before its version was known. Its model's name is the caller's word, so it is no label. */
+  readonly refused: (errorCode: string) => void
+  readonly render: Effect.Effect<MetricsPage, MetricsError>
+}>()("sluice/Metrics") {
+  static readonly layer = (options: { readonly enabled: boolean }): Layer.Layer<Metrics> =>
+    Layer.effect(Metrics, make(options.enabled))
+}
+
+const count = (counts: Map<string, number>, key: string): void => {
+  counts.set(key, (counts.get(key) ?? 0) + 1)
+}
+
+const ignoreEvent = (): void => {}
+
+const forgetful: VersionMetrics = {
+  request: ignoreEvent,
+  stage: ignoreEvent,
+  batch: ignoreEvent,
+  queueDelay: ignoreEvent,
+  queueLength: ignoreEvent,
+  abandoned: ignoreEvent,
+  loaded: ignoreEvent,
+  cacheItems: ignoreEvent,
+  circuitTransition: ignoreEvent,
+  workerRestarted: ignoreEvent
+}
+
+const make = Effect.fnUntraced(function*(enabled: boolean) {
+  const models = new Map<string, Map<string, VersionMeters>>()
+  const cacheStoreErrors = new Map<string, number>()
+  const refusals = new Map<string, number>()
+
+  function* versions() {
+    for (const ofModel of models.values()) yield* ofModel.values()
+  }
+
+  const registerVersion = (model: string, version: string): VersionMetrics => {
+    const ofModel = models.get(model) ?? new Map<string, VersionMeters>()
+    models.set(model, ofModel)
+    const meters = ofModel.get(version) ?? new VersionMeters(model, version)
+    ofModel.set(version, meters)
+    return meters
+  }
+
+  // The library takes 60 ms to load, which the first page pays and not the start of the server.
+  const page = yield* Effect.cached(Effect.tryPromise({
+    try: async () => {
+      const { prometheusPage } = await import("./PrometheusPage.ts")
+      return prometheusPage({ versions, cacheStoreErrors, refusals })
+    },
+    catch: (cause) => new MetricsError({ cause })
+  }))
+
+  const recorder = (model: string, version: string): VersionMetrics => models.get(model)?.get(version) ?? forgetful
+
+  return Metrics.of({
+    enabled,
+    registerVersion,
+    unregisterVersion: (model, version) => {
+      models.get(model)?.delete(version)
+    },
+    recorder,
+    workerRestarted: (model, version) => recorder(model, version).workerRestarted(),
+    cacheStoreError: (operation) => count(cacheStoreErrors, operation),
+    refused: (errorCode) => count(refusals, errorCode),
+    render: enabled
+      ? Effect.flatMap(
+        page,
+        (render) => Effect.tryPromise({ try: render, catch: (cause) => new MetricsError({ cause }) })
+      )
+      : Effect.succeed({ contentType: "text/plain; charset=utf-8", body: "" })
+  })
+})

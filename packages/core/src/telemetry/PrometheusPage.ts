@@ -1,0 +1,208 @@
+/**
+ * The metrics page in Prometheus' text format, with Node's process metrics. Loaded with the first page, never before.
+ */
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client"
+import type { Distribution } from "./Distribution.ts"
+import type { Meters, MetricsPage } from "./Metrics.ts"
+import { CIRCUIT_STATES, STAGES, type VersionMeters } from "./VersionMeters.ts"
+
+type Labels = Readonly<Record<string, string>>
+type Sample = readonly [labels: Labels, value: number]
+type Series = readonly [labels: Labels, distribution: Distribution]
+
+interface Description {
+  readonly name: string
+  readonly help: string
+  readonly labels: ReadonlyArray<string>
+}
+
+/** A histogram that shows distributions counted elsewhere. */
+class CountedHistogram extends Histogram {
+  readonly #description: Description
+  readonly #series: () => ReadonlyArray<Series>
+
+  constructor(registry: Registry, description: Description, series: () => ReadonlyArray<Series>) {
+    super({ name: description.name, help: description.help, labelNames: description.labels, registers: [registry] })
+    this.#description = description
+    this.#series = series
+  }
+
+  /** What prom-client 15 renders a histogram's text by, and what its own `get` is made of. */
+  getForPromString() {
+    const { help, name } = this.#description
+    const values = this.#series().flatMap(([sharedLabels, { bounds, count, counts, sum }]) => {
+      let cumulative = 0
+      const buckets = bounds.map((bound, index) => {
+        cumulative += counts[index] ?? 0
+        return { metricName: `${name}_bucket`, labels: { le: String(bound) }, sharedLabels, value: cumulative }
+      })
+      return [
+        ...buckets,
+        { metricName: `${name}_bucket`, labels: { le: "+Inf" }, sharedLabels, value: count },
+        { metricName: `${name}_sum`, labels: {}, sharedLabels, value: sum },
+        { metricName: `${name}_count`, labels: {}, sharedLabels, value: count }
+      ]
+    })
+    return Promise.resolve({ name, help, type: "histogram", aggregator: "sum", values })
+  }
+}
+
+const addCounter = (registry: Registry, { help, labels, name }: Description, samples: () => ReadonlyArray<Sample>) =>
+  new Counter({
+    name,
+    help,
+    labelNames: labels,
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const [sampleLabels, value] of samples()) this.inc(sampleLabels, value)
+    }
+  })
+
+const addGauge = (registry: Registry, { help, labels, name }: Description, samples: () => ReadonlyArray<Sample>) =>
+  new Gauge({
+    name,
+    help,
+    labelNames: labels,
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const [sampleLabels, value] of samples()) this.set(sampleLabels, value)
+    }
+  })
+
+const idsOf = ({ model, version }: VersionMeters): Labels => ({ model, version })
+
+/** Starts the process metrics, and gives what renders a page of them and of these meters. */
+export const prometheusPage = (meters: Meters): () => Promise<MetricsPage> => {
+  const registry = new Registry()
+  const ids = ["model", "version"]
+  const each = (value: (of: VersionMeters) => number) => () =>
+    [...meters.versions()].map((of): Sample => [idsOf(of), value(of)])
+  const eachOf = (
+    label: string,
+    values: (of: VersionMeters) => Iterable<readonly [string, number]>
+  ) =>
+  () =>
+    [...meters.versions()].flatMap((of) =>
+      Array.from(values(of), ([key, value]): Sample => [{ ...idsOf(of), [label]: key }, value])
+    )
+  const distributions = (distribution: (of: VersionMeters) => Distribution) => () =>
+    [...meters.versions()].map((of): Series => [idsOf(of), distribution(of)])
+  const byKey = (label: string, counts: ReadonlyMap<string, number>) => () =>
+    Array.from(counts, ([key, value]): Sample => [{ [label]: key }, value])
+
+  collectDefaultMetrics({ register: registry })
+  addCounter(
+    registry,
+    { name: "sluice_requests_total", help: "Requests answered, with a result or an error.", labels: ids },
+    each((of) => of.requests)
+  )
+  addCounter(
+    registry,
+    {
+      name: "sluice_request_errors_total",
+      help: "Requests answered with an error, by its code.",
+      labels: [...ids, "code"]
+    },
+    eachOf("code", (of) => of.errors)
+  )
+  addCounter(
+    registry,
+    {
+      name: "sluice_requests_refused_total",
+      help: "Requests refused before a model version was chosen, by the error's code.",
+      labels: ["code"]
+    },
+    byKey("code", meters.refusals)
+  )
+  new CountedHistogram(
+    registry,
+    {
+      name: "sluice_request_duration_seconds",
+      help: "From a request's arrival in the pipeline to its answer.",
+      labels: ids
+    },
+    distributions((of) => of.duration)
+  )
+  new CountedHistogram(
+    registry,
+    { name: "sluice_stage_duration_seconds", help: "Time in one stage of the pipeline.", labels: [...ids, "stage"] },
+    () =>
+      [...meters.versions()].flatMap((of) => STAGES.map((stage): Series => [{ ...idsOf(of), stage }, of.stages[stage]]))
+  )
+  new CountedHistogram(
+    registry,
+    { name: "sluice_batch_size", help: "Items in a batch that ran.", labels: ids },
+    distributions((of) => of.batchSize)
+  )
+  new CountedHistogram(
+    registry,
+    { name: "sluice_queue_delay_seconds", help: "How long an item waited for its batch to start.", labels: ids },
+    distributions((of) => of.delay)
+  )
+  addGauge(
+    registry,
+    { name: "sluice_queue_length", help: "Items that wait for a batch now.", labels: ids },
+    each((of) => of.waiting)
+  )
+  addCounter(
+    registry,
+    { name: "sluice_abandoned_requests_total", help: "Requests whose caller left before the answer.", labels: ids },
+    each((of) => of.abandonments)
+  )
+  addGauge(
+    registry,
+    { name: "sluice_model_loaded", help: "1 while the version is loaded, else 0.", labels: ids },
+    each((of) => of.isLoaded ? 1 : 0)
+  )
+  addGauge(
+    registry,
+    { name: "sluice_models_loaded", help: "Model versions that are loaded.", labels: [] },
+    () => [[{}, [...meters.versions()].filter((of) => of.isLoaded).length]]
+  )
+  addCounter(
+    registry,
+    {
+      name: "sluice_cache_items_total",
+      help: "Items looked up in the prediction cache, by result.",
+      labels: [...ids, "result"]
+    },
+    eachOf("result", (of) => [["hit", of.cacheHits], ["miss", of.cacheMisses]])
+  )
+  addCounter(
+    registry,
+    {
+      name: "sluice_cache_store_errors_total",
+      help: "Failures of the cache's store, by operation.",
+      labels: ["operation"]
+    },
+    byKey("operation", meters.cacheStoreErrors)
+  )
+  addGauge(
+    registry,
+    { name: "sluice_circuit_state", help: "The version's circuit: 0 closed, 1 half open, 2 open.", labels: ids },
+    each((of) => CIRCUIT_STATES.indexOf(of.circuit))
+  )
+  addCounter(
+    registry,
+    {
+      name: "sluice_circuit_transitions_total",
+      help: "Changes of the version's circuit.",
+      labels: [...ids, "from", "to"]
+    },
+    () =>
+      [...meters.versions()].flatMap((of) =>
+        Array.from(of.circuitTransitions, ([edge, value]): Sample => {
+          const [from = "", to = ""] = edge.split(">")
+          return [{ ...idsOf(of), from, to }, value]
+        })
+      )
+  )
+  addCounter(
+    registry,
+    { name: "sluice_worker_restarts_total", help: "Workers of the version that ended and were replaced.", labels: ids },
+    each((of) => of.workerRestarts)
+  )
+  return async () => ({ contentType: registry.contentType, body: await registry.metrics() })
+}
