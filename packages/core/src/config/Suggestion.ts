@@ -33,8 +33,8 @@ const plain = (word: string): string => word.toLowerCase().replaceAll(/[^a-z0-9]
 export const nearestWord = (word: string, known: Iterable<string>): string | undefined => {
   const wanted = plain(word).slice(0, 64)
   let nearest: string | undefined
-  // A third of the word may differ; beyond that a suggestion misleads, as "v1" would for "v3".
-  let best = Math.floor(wanted.length / 3) + 1
+  // A quarter of the word may differ; beyond that a suggestion misleads, as "cpu" would for "gpu".
+  let best = Math.floor(wanted.length / 4) + 1
   for (const candidate of known) {
     const distance = editDistance(wanted, plain(candidate))
     if (distance < best) {

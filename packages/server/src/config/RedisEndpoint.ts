@@ -1,0 +1,13 @@
+/**
+ * Which Redis the settings mean, if any.
+ */
+import * as Redacted from "effect/Redacted"
+import type { Settings } from "./Settings.ts"
+
+/** The URL to connect to: `redis.url`, else one made of host, port and db; undefined without Redis. */
+export const redisEndpoint = ({ db, host, port, url }: Settings["redis"]): Redacted.Redacted<string> | undefined => {
+  if (url !== undefined) return url
+  if (host === undefined) return undefined
+  const literal = host.includes(":") ? `[${host}]` : host
+  return Redacted.make(`redis://${literal}:${port}/${db}`)
+}

@@ -1,0 +1,300 @@
+/**
+ * Every setting, once: the configuration's type, `sluice config` and the reference page are all made from this.
+ */
+import { Device, Precision } from "@sluice/domain/ModelInfo"
+import * as Duration from "effect/Duration"
+import { setting } from "./Setting.ts"
+import {
+  boolean,
+  bytes,
+  choice,
+  duration,
+  integer,
+  modules,
+  optional,
+  path,
+  redisUrl,
+  text,
+  token
+} from "./SettingType.ts"
+
+const mebibyte = 1024 * 1024
+
+export const settingDefinitions = {
+  config: {
+    file: setting({
+      env: "SLUICE_CONFIG",
+      type: path,
+      default: "config/sluice.yaml",
+      inYaml: false,
+      meaning: "The file that these settings are read from. The default may be missing; a file named here must exist."
+    })
+  },
+  server: {
+    host: setting({
+      env: "HOST",
+      type: text("a host name or an IP address", /^[A-Za-z0-9._:-]+$/),
+      default: "127.0.0.1",
+      meaning:
+        "The address to listen on. 127.0.0.1 answers this machine only; 0.0.0.0 answers every network that the " +
+        "machine is on, so set AUTH_TOKEN with it."
+    }),
+    port: setting({
+      env: "PORT",
+      type: integer(0, 65_535),
+      default: 8000,
+      meaning: "The TCP port to listen on. 0 takes a free one and prints it."
+    }),
+    workers: setting({
+      env: "WORKERS",
+      type: integer(1, 1_024),
+      default: 1,
+      unit: "processes",
+      meaning:
+        "How many processes share the port. More put more cores to HTTP and encoding; each loads its own copy of " +
+        "every model.",
+      later: "one process serves, and its worker threads use all cores"
+    }),
+    apiPrefix: setting({
+      env: "API_V1_STR",
+      type: text(
+        "a path such as /api/v1, without a slash at the end, and not /v1 or /v2, which the standards use",
+        /^(?!\/v[12]$)(?:\/[A-Za-z0-9._~-]+)+$/
+      ),
+      default: "/api/v1",
+      meaning:
+        "The path before the platform's own routes, as in /api/v1/predict. Changing it changes the URL that every " +
+        "client must call; /v1, /v2, /rpc and /health stay where they are."
+    })
+  },
+  plugins: setting({
+    env: "SLUICE_PLUGINS",
+    type: modules,
+    default: ["@sluice/plugin-text", "@sluice/plugin-sklearn-onnx", "@sluice/plugin-onnx"],
+    meaning:
+      "The plugins that may serve models, by package name or by path. A model that names no plugin is served by the " +
+      "first in this list that recognises its files, so the most particular come first."
+  }),
+  models: {
+    registry: setting({
+      env: "MODEL_REGISTRY",
+      type: path,
+      default: "config/model_registry.yaml",
+      meaning: "The file that lists the models. Model paths in it count from its own directory."
+    }),
+    cacheSize: setting({
+      env: "MODEL_CACHE_SIZE",
+      type: optional(integer(1, 100_000)),
+      default: undefined,
+      unit: "versions",
+      meaning:
+        "How many model versions stay loaded. Fewer save memory, but a version that was put away must be loaded " +
+        "again before it answers. Unset keeps all.",
+      later: "every version that is not retired stays loaded"
+    }),
+    precision: setting({
+      env: "PRECISION",
+      type: optional(choice(Precision.literals)),
+      default: undefined,
+      meaning:
+        "Serve every model in this precision if it has such a file; those that have none keep their own and are " +
+        "named at start. int8 is smallest and fastest on CPUs at some loss of accuracy, fp16 suits GPUs. Unset serves " +
+        "each in its own."
+    }),
+    device: setting({
+      env: "DEVICE",
+      type: choice(Device.literals),
+      default: "cpu",
+      meaning:
+        "Where models run, unless the registry says otherwise of one. A device that the runtime lacks is an error " +
+        "at start, never a silent fall back to the CPU."
+    })
+  },
+  batching: {
+    maxBatchSize: setting({
+      env: "BATCH_SIZE",
+      type: optional(integer(1, 65_536)),
+      default: undefined,
+      unit: "items",
+      meaning:
+        "The most items computed at once. More raise throughput on GPUs and for tiny models; on a CPU they make " +
+        "each text of a batch wait for the others. Unset leaves it to each plugin."
+    }),
+    window: setting({
+      env: "BATCH_WINDOW",
+      type: duration("milliseconds", Duration.seconds(60)),
+      default: Duration.zero,
+      unit: "ms",
+      meaning:
+        "How long a batch may wait for more items. 0 starts as soon as an instance is idle and collects only while " +
+        "all are busy; more fills batches at the price of that much latency for a lone request."
+    }),
+    queueCapacity: setting({
+      env: "QUEUE_CAPACITY",
+      type: integer(1, 1_000_000),
+      default: 1024,
+      unit: "items",
+      meaning:
+        "How many items may wait for each model version. More absorb longer bursts, and their callers wait longer; " +
+        "what does not fit is refused at once with 503."
+    })
+  },
+  cache: {
+    enabled: setting({
+      env: "CACHE_ENABLED",
+      type: boolean,
+      default: true,
+      meaning: "Whether answers are kept and given again for the same item. Off computes every request anew."
+    }),
+    ttl: setting({
+      env: "REDIS_CACHE_TTL",
+      type: duration("seconds", Duration.days(365)),
+      default: Duration.hours(1),
+      unit: "s",
+      meaning:
+        "How long an answer is kept, in memory and in Redis. Longer hits more often and holds more memory; a new " +
+        "version of a model never sees the old one's answers, whatever this is."
+    }),
+    maxBytes: setting({
+      env: "CACHE_MAX_BYTES",
+      type: bytes(0, 1024 * 1024 * mebibyte),
+      default: 64 * mebibyte,
+      unit: "bytes",
+      meaning: "How much memory the answers kept in this process may take; the least recently used go first."
+    }),
+    timeBudget: setting({
+      env: "CACHE_TIME_BUDGET",
+      type: duration("milliseconds", Duration.seconds(60)),
+      default: Duration.millis(50),
+      unit: "ms",
+      meaning:
+        "How long a request waits for Redis before it computes without. Less bounds the harm of a slow Redis; too " +
+        "little misses answers that it has."
+    })
+  },
+  redis: {
+    url: setting({
+      env: "REDIS_URL",
+      type: optional(redisUrl),
+      default: undefined,
+      meaning:
+        "The Redis that keeps answers for several servers and across restarts, with user and password if it wants " +
+        "them; rediss:// uses TLS. Unset, with redis.host unset too, keeps answers in this process only."
+    }),
+    host: setting({
+      env: "REDIS_HOST",
+      type: optional(text("a host name or an IP address", /^[A-Za-z0-9._:-]+$/)),
+      default: undefined,
+      meaning: "The Redis server's host, where redis.url is not set."
+    }),
+    port: setting({
+      env: "REDIS_PORT",
+      type: integer(1, 65_535),
+      default: 6379,
+      meaning: "The Redis server's port, beside redis.host."
+    }),
+    db: setting({
+      env: "REDIS_DB",
+      type: integer(0, 1_000_000),
+      default: 0,
+      meaning: "The number of the Redis database, beside redis.host. Another number keeps two installations apart."
+    })
+  },
+  limits: {
+    maxBodyBytes: setting({
+      env: "MAX_BODY_BYTES",
+      type: bytes(1_024, 1024 * mebibyte),
+      default: 8 * mebibyte,
+      unit: "bytes",
+      meaning:
+        "The largest request body, after decompression; larger ones get 413. Each request in flight may hold this " +
+        "much memory."
+    }),
+    requestTimeout: setting({
+      env: "REQUEST_TIMEOUT_MS",
+      type: duration("milliseconds", Duration.hours(1)),
+      default: Duration.seconds(30),
+      unit: "ms",
+      meaning:
+        "How long a request may take where neither the caller nor the model says; then it gets 504. Less frees " +
+        "callers sooner, too little fails slow models."
+    })
+  },
+  auth: {
+    token: setting({
+      env: "AUTH_TOKEN",
+      type: optional(token),
+      default: undefined,
+      meaning:
+        "The key that every request must carry, in X-Token or Authorization: Bearer. Unset lets everyone in who can " +
+        "reach the port."
+    })
+  },
+  telemetry: {
+    logLevel: setting({
+      env: "LOG_LEVEL",
+      type: choice(["trace", "debug", "info", "warn", "error", "fatal", "none"]),
+      default: "info",
+      meaning: "The least severe message that is logged. debug and trace cost throughput."
+    }),
+    logFormat: setting({
+      env: "LOG_FORMAT",
+      type: choice(["auto", "json", "pretty"]),
+      default: "auto",
+      meaning:
+        "How log lines look: json for collectors, pretty for people; auto is pretty on a terminal and json elsewhere."
+    }),
+    metrics: setting({
+      env: "ENABLE_METRICS",
+      type: boolean,
+      default: true,
+      meaning: "Whether GET /metrics answers, for Prometheus."
+    }),
+    tracing: setting({
+      env: "ENABLE_TRACING",
+      type: boolean,
+      default: false,
+      meaning:
+        "Whether each request is traced and sent by OTLP to where OTEL_EXPORTER_OTLP_ENDPOINT says. It costs some " +
+        "throughput."
+    })
+  },
+  shutdown: {
+    timeout: setting({
+      env: "SHUTDOWN_TIMEOUT",
+      type: duration("seconds", Duration.hours(1)),
+      default: Duration.seconds(30),
+      unit: "s",
+      meaning:
+        "How long requests in flight may take to finish after SIGTERM, before they are cut off. Keep it below what " +
+        "the process manager allows."
+    }),
+    drainDelay: setting({
+      env: "DRAIN_DELAY",
+      type: duration("milliseconds", Duration.minutes(10)),
+      default: Duration.millis(500),
+      unit: "ms",
+      meaning:
+        "How long the server still accepts after SIGTERM while its readiness already fails, so that balancers see it " +
+        "and send elsewhere. Make it longer than their probe interval."
+    })
+  },
+  breaker: {
+    failures: setting({
+      env: "BREAKER_FAILURES",
+      type: integer(1, 1_000_000),
+      default: 5,
+      unit: "failures",
+      meaning:
+        "After how many failures in a row a model version is not called for a while. Fewer react sooner, and also to " +
+        "bad luck."
+    }),
+    openDuration: setting({
+      env: "BREAKER_OPEN_DURATION",
+      type: duration("seconds", Duration.hours(1)),
+      default: Duration.seconds(10),
+      unit: "s",
+      meaning: "How long such a version is left alone, its callers getting 503, before one request tries it again."
+    })
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * What an operator should know of the settings at start, though nothing is wrong with them.
+ */
+import type { EffectiveSetting, Settings, SettingSources } from "./Settings.ts"
+
+const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || /^127\./.test(host)
+
+/** Settings that are parsed, but that nothing acts on yet. */
+const withoutEffect = ({ setting, source, value }: EffectiveSetting): ReadonlyArray<string> =>
+  setting.later === undefined || setting.type.print(value) === setting.type.print(setting.default)
+    ? []
+    : [`${setting.env} is set to ${setting.type.print(value)} (${source}), which does nothing yet: ${setting.later}`]
+
+const redisNotice = (settings: Settings): ReadonlyArray<string> =>
+  settings.redis.url !== undefined && settings.redis.host !== undefined
+    ? ["REDIS_URL and REDIS_HOST are both set: REDIS_URL is used"]
+    : []
+
+/** A key that a failed substitution left blank must not open the server unnoticed. */
+const tokenNotice = (settings: Settings, { dotenv, env }: SettingSources): ReadonlyArray<string> => {
+  if (settings.auth.token !== undefined) return []
+  if (env["AUTH_TOKEN"] !== undefined || dotenv["AUTH_TOKEN"] !== undefined) {
+    return ["AUTH_TOKEN is set but empty: requests need no key"]
+  }
+  return isLoopback(settings.server.host) ? [] : [
+    `HOST is ${settings.server.host} and AUTH_TOKEN is not set: whoever can reach the port needs no key`
+  ]
+}
+
+/** One sentence each. */
+export const settingNotices = (
+  settings: Settings,
+  effective: ReadonlyArray<EffectiveSetting>,
+  sources: SettingSources
+): ReadonlyArray<string> => [
+  ...effective.flatMap(withoutEffect),
+  ...redisNotice(settings),
+  ...tokenNotice(settings, sources)
+]

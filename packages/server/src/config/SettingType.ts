@@ -1,0 +1,148 @@
+/**
+ * The kinds of value a setting may have: how each is read from text or YAML, what is expected, and how it is printed.
+ */
+import { durationExpectation, type DurationUnit, parseDuration, printDuration } from "@sluice/core/config/DurationText"
+import * as ByteSize from "effect/ByteSize"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import { isAbsolute, join } from "node:path"
+
+export interface SettingType<A> {
+  /** Completes "expected …". */
+  readonly expected: string
+  /** Reads what the environment has (text) or what YAML has (any value). */
+  parse(value: unknown): Option.Option<A>
+  /** As text that `parse` reads back; secrets are hidden. */
+  print(value: A): string
+  /** The same value, where its relative paths counted from this directory. */
+  rebase?(value: A, directory: string): A
+  /** For a mistyped word: the words that are known. */
+  readonly choices?: ReadonlyArray<string>
+  /** What is wrong with a secret is never shown. */
+  readonly secret?: boolean
+}
+
+/** How a value that is not set is printed. */
+export const unset = "unset"
+
+/** May be left unset. */
+export const optional = <A>(type: SettingType<A>): SettingType<A | undefined> => ({
+  ...type,
+  parse: (value) => type.parse(value),
+  print: (value) => value === undefined ? unset : type.print(value),
+  rebase: (value, directory) => value === undefined ? value : type.rebase?.(value, directory) ?? value
+})
+
+const isText = (value: unknown): value is string => typeof value === "string" && value !== ""
+
+export const text = (expected: string, form: RegExp): SettingType<string> => ({
+  expected,
+  parse: (value) => isText(value) && form.test(value) ? Option.some(value) : Option.none(),
+  print: (value) => value
+})
+
+export const integer = (minimum: number, maximum: number): SettingType<number> => ({
+  expected: `a whole number from ${minimum} to ${maximum}`,
+  parse: (value) => {
+    const digits = typeof value === "number" || typeof value === "string" ? String(value) : ""
+    const number = /^-?\d{1,15}$/.test(digits) ? Number(digits) : Number.NaN
+    return number >= minimum && number <= maximum ? Option.some(number) : Option.none()
+  },
+  print: String
+})
+
+const booleans = new Map([
+  ...["true", "1", "yes", "on"].map((word) => [word, true] as const),
+  ...["false", "0", "no", "off"].map((word) => [word, false] as const)
+])
+
+export const boolean: SettingType<boolean> = {
+  expected: "true or false (also 1, 0, yes, no, on, off)",
+  parse: (value) => Option.fromUndefinedOr(booleans.get(String(value).toLowerCase())),
+  print: String
+}
+
+/** One of these words, in any letter case. */
+export const choice = <const A extends string>(words: ReadonlyArray<A>): SettingType<A> => ({
+  expected: words.map((word) => `"${word}"`).join(" | "),
+  parse: (value) => Option.fromUndefinedOr(words.find((word) => word === String(value).toLowerCase())),
+  print: (value) => value,
+  choices: words
+})
+
+export const duration = (
+  unit: DurationUnit,
+  maximum: Duration.Duration
+): SettingType<Duration.Duration> => ({
+  expected: `${durationExpectation(unit)}, at most ${printDuration(maximum)}`,
+  parse: (value) =>
+    typeof value === "string" || typeof value === "number"
+      ? Option.filter(parseDuration(value, unit), (duration) => Duration.isLessThanOrEqualTo(duration, maximum))
+      : Option.none(),
+  print: printDuration
+})
+
+export const bytes = (minimum: number, maximum: number): SettingType<number> => ({
+  expected: `a number of bytes from ${minimum} to ${maximum}, or a size such as "64 MiB"`,
+  parse: (value) =>
+    Option.filter(
+      Option.flatMap(ByteSize.fromString(String(value)), ByteSize.toNumber),
+      (size) => size >= minimum && size <= maximum
+    ),
+  print: String
+})
+
+const joinPath = (path: string, directory: string): string => isAbsolute(path) ? path : join(directory, path)
+
+export const path: SettingType<string> = {
+  expected: "the path of a file",
+  parse: (value) => isText(value) && !value.includes("\0") ? Option.some(value) : Option.none(),
+  print: (value) => value,
+  rebase: joinPath
+}
+
+const isModulePath = (name: string): boolean => name.startsWith("./") || name.startsWith("../")
+
+/** Package names and paths of modules; a path starts with `./`, `../` or `/`. In the environment parted by commas. */
+export const modules: SettingType<ReadonlyArray<string>> = {
+  expected: "a list of package names or paths",
+  parse: (value) => {
+    const names = typeof value === "string" ? value.split(",").map((name) => name.trim()) : value
+    return Array.isArray(names) && names.length > 0 && names.every(isText) ? Option.some(names) : Option.none()
+  },
+  print: (names) => names.join(", "),
+  // The prefix stays, since without it a path reads as a package name.
+  rebase: (names, directory) =>
+    names.map((name) => {
+      const path = isModulePath(name) ? joinPath(name, directory) : name
+      return path === name || isAbsolute(path) || path.startsWith("..") ? path : `./${path}`
+    })
+}
+
+/** A secret that travels in a header, so it has what headers can carry. */
+export const token: SettingType<Redacted.Redacted<string>> = {
+  expected: "visible ASCII characters without spaces",
+  parse: (value) =>
+    typeof value === "string" && /^[\x21-\x7e]+$/.test(value) ? Option.some(Redacted.make(value)) : Option.none(),
+  print: () => "<redacted>",
+  secret: true
+}
+
+/** The URL without what may be a secret: user, password and query. */
+const printUrl = (secret: Redacted.Redacted<string>): string => {
+  const url = new URL(Redacted.value(secret))
+  const user = url.username === "" && url.password === "" ? "" : "<redacted>@"
+  const query = url.search === "" ? "" : "?<redacted>"
+  return `${url.protocol}//${user}${url.host}${url.pathname}${query}`
+}
+
+export const redisUrl: SettingType<Redacted.Redacted<string>> = {
+  expected: "a URL such as redis://host:6379/0 or rediss://user:password@host:6379/0",
+  parse: (value) =>
+    isText(value) && /^rediss?:\/\/[^/]/.test(value) && URL.canParse(value)
+      ? Option.some(Redacted.make(value))
+      : Option.none(),
+  print: printUrl,
+  secret: true
+}
