@@ -34,7 +34,8 @@ export const readJsonBeside = <A, I>(
     Effect.flatMap((text) =>
       Effect.mapError(
         Schema.decodeUnknownEffect(Schema.fromJsonString(schema))(text),
-        (cause) => new PluginError({ reason: `${name} beside the model is not what it should be: ${cause.message}`, cause })
+        (cause) =>
+          new PluginError({ reason: `${name} beside the model is not what it should be: ${cause.message}`, cause })
       )
     )
   )

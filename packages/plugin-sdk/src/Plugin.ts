@@ -13,6 +13,12 @@ import type * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 
+export type { FeatureValue, Item, ItemKind } from "@sluice/domain/Item"
+export type { Device, Precision } from "@sluice/domain/ModelInfo"
+export type { ModelSignature, TensorSpec } from "@sluice/domain/ModelSignature"
+export type { PredictedValue, Prediction } from "@sluice/domain/Prediction"
+export type { Datatype, Tensor, TensorData, TensorMap } from "@sluice/domain/Tensor"
+
 /** `major.minor`. The host refuses a plugin of another major version, or of a later minor than its own. */
 export const API_VERSION = "1.0"
 

@@ -33,7 +33,9 @@ export const signatureMismatch = (
     }
     const count = elementCount(tensor.shape)
     if (tensor.data.length !== count) {
-      return `${role} "${spec.name}": shape [${tensor.shape.join(", ")}] holds ${count} elements, got ${tensor.data.length}`
+      return `${role} "${spec.name}": shape [${
+        tensor.shape.join(", ")
+      }] holds ${count} elements, got ${tensor.data.length}`
     }
   }
   const names = Object.keys(tensors)

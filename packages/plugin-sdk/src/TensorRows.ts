@@ -1,6 +1,7 @@
 /**
  * Rows and batches: tensors of one row each stacked into one batch, padded where they differ, and a batch cut into rows.
  */
+import type { ModelSignature } from "@sluice/domain/ModelSignature"
 import type { Datatype, Tensor, TensorData, TensorMap } from "@sluice/domain/Tensor"
 
 /** An array of zeros (empty texts for BYTES) of a datatype. */
@@ -35,6 +36,15 @@ export const emptyData = (datatype: Datatype, length: number): TensorData => {
 
 /** How many elements a shape holds. */
 export const elementCount = (shape: ReadonlyArray<number>): number => shape.reduce((count, size) => count * size, 1)
+
+/** One row of zeros (empty texts) in a model's input shapes, of size 1 where the signature leaves a size open. */
+export const zeroRow = (signature: ModelSignature): TensorMap =>
+  Object.fromEntries(
+    signature.inputs.map(({ datatype, name, shape }) => {
+      const sizes = shape.map((size) => size < 0 ? 1 : size)
+      return [name, { datatype, shape: sizes, data: emptyData(datatype, elementCount(sizes)) }]
+    })
+  )
 
 const isText = (data: TensorData): data is ReadonlyArray<string> => Array.isArray(data)
 
@@ -96,7 +106,10 @@ const copyPadded = (to: TensorData, base: number, row: Tensor, inner: ReadonlyAr
  * Stacks the rows of one batch along the first dimension. Rows of unequal shape are filled up to the longest with the
  * input's padding value; the caller has made sure that only inputs with one differ (see `canStack`).
  */
-export const stackRows = (rows: ReadonlyArray<TensorMap>, padding: Readonly<Record<string, number>> = {}): TensorMap => {
+export const stackRows = (
+  rows: ReadonlyArray<TensorMap>,
+  padding: Readonly<Record<string, number>> = {}
+): TensorMap => {
   if (rows.length === 1) return rows[0]!
   const out: Record<string, Tensor> = {}
   for (const name of Object.keys(rows[0]!)) out[name] = stackTensors(rows.map((row) => row[name]!), padding[name])

@@ -1,7 +1,7 @@
 /**
  * Datatypes as three parties name them: the Open Inference Protocol, onnxruntime, and the ONNX file format.
  */
-import type { Datatype, TensorData } from "@sluice/domain/Tensor"
+import type { Datatype, TensorData } from "@sluice/plugin-sdk"
 import type { Tensor } from "onnxruntime-node"
 
 /** OIP names by ONNX's `TensorProto.DataType` number; 14 and on have no OIP name. */
@@ -72,5 +72,5 @@ const ownBuffer = (view: ArrayBufferView): ArrayBuffer => {
 export const fromRuntime = (datatype: Datatype, data: Tensor["data"]): TensorData => {
   if (Array.isArray(data)) return data
   if (datatype === "BYTES") throw new TypeError("onnxruntime returned numbers for a string tensor")
-  return views[datatype](ownBuffer(data as ArrayBufferView))
+  return views[datatype](ownBuffer(data))
 }

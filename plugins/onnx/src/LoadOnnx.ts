@@ -1,10 +1,15 @@
 /**
  * Loads an ONNX file as a model: the part that other plugins for ONNX files build on.
  */
-import type { Device } from "@sluice/domain/ModelInfo"
-import type { ModelSignature } from "@sluice/domain/ModelSignature"
-import type { Tensor, TensorMap } from "@sluice/domain/Tensor"
-import { type Model, type PluginContext, PluginError } from "@sluice/plugin-sdk"
+import {
+  type Device,
+  type Model,
+  type ModelSignature,
+  type PluginContext,
+  PluginError,
+  type Tensor,
+  type TensorMap
+} from "@sluice/plugin-sdk"
 import { signatureMismatch } from "@sluice/plugin-sdk/SignatureCheck"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -35,9 +40,10 @@ const requireDevice = (runtime: typeof Ort, device: Device): Effect.Effect<void,
   const names = runtime.listSupportedBackends().map((backend) => backend.name)
   return names.includes(device) ? Effect.void : Effect.fail(
     new PluginError({
-      reason: `device "${device}" is not in this build of onnxruntime (${process.platform} ${process.arch}), which has: ${
-        names.join(", ")
-      }`
+      reason:
+        `device "${device}" is not in this build of onnxruntime (${process.platform} ${process.arch}), which has: ${
+          names.join(", ")
+        }`
     })
   )
 }
@@ -90,7 +96,7 @@ const toFeeds = (runtime: typeof Ort, inputs: TensorMap): Record<string, Ort.Ten
   const feeds: Record<string, Ort.Tensor> = {}
   for (const name of Object.keys(inputs)) {
     const { data, datatype, shape } = inputs[name]!
-    feeds[name] = new runtime.Tensor(runtimeTypes[datatype], data as Ort.Tensor.DataType, shape)
+    feeds[name] = new runtime.Tensor(runtimeTypes[datatype], data, shape)
   }
   return feeds
 }

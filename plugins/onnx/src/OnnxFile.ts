@@ -2,8 +2,7 @@
  * What an ONNX file says of itself, read without loading it: milliseconds, whatever its size.
  * Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
  */
-import type { Datatype } from "@sluice/domain/Tensor"
-import { PluginError } from "@sluice/plugin-sdk"
+import { type Datatype, PluginError } from "@sluice/plugin-sdk"
 import * as Effect from "effect/Effect"
 import { closeSync, fstatSync, openSync } from "node:fs"
 import { elementTypes } from "./Datatypes.ts"

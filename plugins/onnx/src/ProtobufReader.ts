@@ -94,7 +94,11 @@ export class ProtobufReader {
     let value = 0
     let scale = 1
     for (let position = start; position < start + 10; position++) {
-      if (position >= limit) throw limit === this.source.size ? this.ended(position + 1) : new MalformedFile("it is damaged")
+      if (position >= limit) {
+        throw limit === this.source.size
+          ? this.ended(position + 1)
+          : new MalformedFile("it is damaged")
+      }
       const byte = this.byte(position)
       value += (byte & 0x7f) * scale
       if (byte < 0x80) return { value, next: position + 1 }

@@ -1,7 +1,7 @@
 /**
  * A model's signature from what an onnxruntime session says of its inputs and outputs.
  */
-import type { ModelSignature, TensorSpec } from "@sluice/domain/ModelSignature"
+import type { ModelSignature, TensorSpec } from "@sluice/plugin-sdk"
 import * as Result from "effect/Result"
 import type { InferenceSession } from "onnxruntime-node"
 import { datatypeOf } from "./Datatypes.ts"

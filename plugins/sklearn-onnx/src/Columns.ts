@@ -2,8 +2,7 @@
  * A tabular model's inputs as one row of named columns. skl2onnx makes either one input of all columns, or one input a
  * column; both, and anything between, are a list of columns here.
  */
-import type { ModelSignature, TensorSpec } from "@sluice/domain/ModelSignature"
-import type { Datatype } from "@sluice/domain/Tensor"
+import type { Datatype, ModelSignature, TensorSpec } from "@sluice/plugin-sdk"
 import * as Result from "effect/Result"
 
 export interface Column {
@@ -46,7 +45,9 @@ export const columnsOf = (
     const width = widthOf(spec) ?? (spec.shape.length === 2 ? open : undefined)
     if (width === undefined) {
       return Result.fail(
-        `input "${spec.name}" [${spec.shape.join(", ")}] has no fixed number of columns: name the features in "features"`
+        `input "${spec.name}" [${
+          spec.shape.join(", ")
+        }] has no fixed number of columns: name the features in "features"`
       )
     }
     const start = columns.length

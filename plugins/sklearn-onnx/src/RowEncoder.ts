@@ -1,9 +1,15 @@
 /**
  * Rows and records of feature values to a tabular model's tensors, refusing what the model cannot take by name.
  */
-import type { FeatureValue, Item } from "@sluice/domain/Item"
-import type { Datatype, Tensor, TensorData, TensorMap } from "@sluice/domain/Tensor"
-import { InvalidItem } from "@sluice/plugin-sdk"
+import {
+  type Datatype,
+  type FeatureValue,
+  InvalidItem,
+  type Item,
+  type Tensor,
+  type TensorData,
+  type TensorMap
+} from "@sluice/plugin-sdk"
 import { emptyData } from "@sluice/plugin-sdk/TensorRows"
 import * as Result from "effect/Result"
 import type { Column, Columns } from "./Columns.ts"
@@ -122,7 +128,11 @@ export const makeRowEncoder = (columns: Columns): RowEncoder => {
             ? refuse("this model's features have no names: send them as a row, in order")
             : named(item.fields)
         case "Text":
-          return takesText ? encodeRow(columns, [item.text]) : refuse("expected a row or record of features, got a text")
+          return takesText
+            ? encodeRow(columns, [item.text])
+            : refuse("expected a row or record of features, got a text")
+        case "Tokens":
+          return refuse(`expected ${takesText ? "a text" : "a row or record of features"}, got token ids`)
       }
     }
   }

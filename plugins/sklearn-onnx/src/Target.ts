@@ -1,9 +1,7 @@
 /**
  * Which outputs of a scikit-learn model answer, and their values as a prediction.
  */
-import type { ModelSignature, TensorSpec } from "@sluice/domain/ModelSignature"
-import type { PredictedValue, Prediction } from "@sluice/domain/Prediction"
-import type { Tensor, TensorMap } from "@sluice/domain/Tensor"
+import type { ModelSignature, PredictedValue, Prediction, Tensor, TensorMap, TensorSpec } from "@sluice/plugin-sdk"
 import * as Result from "effect/Result"
 import type { SklearnOptions } from "./SklearnOptions.ts"
 
@@ -84,16 +82,17 @@ const labelAt = (tensor: Tensor, labels: ReadonlyArray<string> | undefined): Pre
 const isProbability = (value: number): boolean => value >= -1e-6 && value <= 1 + 1e-6
 
 /** Decodes one row of outputs. `labels` are the class names by index; without them a class is its index. */
-export const makeDecoder = (target: Target, labels: ReadonlyArray<string> | undefined) => (outputs: TensorMap): Prediction => {
-  if (target._tag === "Regression") return { prediction: numberAt(outputs[target.value.name]!, 0) }
-  const prediction = labelAt(outputs[target.label.name]!, labels)
-  const scores = target.probabilities === undefined ? undefined : outputs[target.probabilities.name]
-  if (scores === undefined) return { prediction }
-  const probabilities: Record<string, number> = {}
-  for (let i = 0; i < scores.data.length; i++) {
-    const value = numberAt(scores, i)
-    if (!isProbability(value)) return { prediction }
-    probabilities[labels?.[i] ?? String(i)] = value
+export const makeDecoder =
+  (target: Target, labels: ReadonlyArray<string> | undefined) => (outputs: TensorMap): Prediction => {
+    if (target._tag === "Regression") return { prediction: numberAt(outputs[target.value.name]!, 0) }
+    const prediction = labelAt(outputs[target.label.name]!, labels)
+    const scores = target.probabilities === undefined ? undefined : outputs[target.probabilities.name]
+    if (scores === undefined) return { prediction }
+    const probabilities: Record<string, number> = {}
+    for (let i = 0; i < scores.data.length; i++) {
+      const value = numberAt(scores, i)
+      if (!isProbability(value)) return { prediction }
+      probabilities[labels?.[i] ?? String(i)] = value
+    }
+    return { prediction, probabilities }
   }
-  return { prediction, probabilities }
-}

@@ -1,15 +1,20 @@
 /**
- * Between texts and a transformer's tensors.
+ * Between texts, or their token ids, and a transformer's tensors.
  */
-import type { Item } from "@sluice/domain/Item"
-import type { ModelSignature, TensorSpec } from "@sluice/domain/ModelSignature"
-import type { Prediction } from "@sluice/domain/Prediction"
-import type { Tensor, TensorMap } from "@sluice/domain/Tensor"
-import { type Codec, InvalidItem } from "@sluice/plugin-sdk"
+import {
+  type Codec,
+  InvalidItem,
+  type Item,
+  type ModelSignature,
+  type Prediction,
+  type Tensor,
+  type TensorMap,
+  type TensorSpec
+} from "@sluice/plugin-sdk"
 import * as Result from "effect/Result"
 import type { TextFacts, TextOptions } from "./TextOptions.ts"
 import type { TextPlan } from "./TextPlan.ts"
-import type { TextTokenizer } from "./TextTokenizer.ts"
+import type { TextTokenizer, Tokens } from "./TextTokenizer.ts"
 import { activate, floats } from "./Vectors.ts"
 
 /** What most sentence encoders were trained at. */
@@ -53,7 +58,7 @@ const tensorOf = (spec: TensorSpec, ids: ReadonlyArray<number>, constant: number
   }
   const data = new BigInt64Array(ids.length)
   if (constant !== undefined) data.fill(BigInt(constant))
-  else { for (let i = 0; i < ids.length; i++) data[i] = BigInt(ids[i]!) }
+  else for (let i = 0; i < ids.length; i++) data[i] = BigInt(ids[i]!)
   return { datatype: "INT64", shape, data }
 }
 
@@ -84,26 +89,36 @@ export const makeTextCodec = (parts: {
   const room = Math.max(limit - special, 0)
   const fills = signature.inputs.map((spec) => ({ spec, ...inputs[spec.name]!(tokenizer) }))
 
-  const tooLong = (found: number, exhausted: boolean) =>
-    Result.fail(
-      new InvalidItem({
-        detail: found > room
-          ? `the text has ${exhausted ? "" : "at least "}${found + special} tokens, the model takes ${limit}`
-          : "the text is too long to be read: it has very few tokens for its many characters"
-      })
-    )
+  const tooLong = (found: number, exhausted: boolean): InvalidItem =>
+    new InvalidItem({
+      detail: found > room
+        ? `the text has ${exhausted ? "" : "at least "}${found + special} tokens, the model takes ${limit}`
+        : "the text is too long to be read: it has very few tokens for its many characters"
+    })
 
-  return {
-    accepts: ["Text"],
-    encode: (item: Item) => {
-      if (item._tag !== "Text") return Result.fail(new InvalidItem({ detail: "expected a text" }))
-      const { exhausted, ids } = tokenizer.tokens(item.text, room)
-      if (options.truncate === false && (ids.length > room || !exhausted)) return tooLong(ids.length, exhausted)
+  const tokensOf = (item: Item): Result.Result<Tokens, InvalidItem> => {
+    if (item._tag === "Text") return Result.succeed(tokenizer.tokens(item.text, room))
+    if (item._tag !== "Tokens") return Result.fail(new InvalidItem({ detail: "expected a text or its token ids" }))
+    const stranger = item.ids.find((id) => !tokenizer.knows(id))
+    return stranger === undefined
+      ? Result.succeed({ ids: item.ids, exhausted: true })
+      : Result.fail(new InvalidItem({ detail: `${stranger} is not the id of a token of this model` }))
+  }
+
+  const encode = (item: Item): Result.Result<TensorMap, InvalidItem> =>
+    Result.flatMap(tokensOf(item), ({ exhausted, ids }) => {
+      if (options.truncate === false && (ids.length > room || !exhausted)) {
+        return Result.fail(tooLong(ids.length, exhausted))
+      }
       const all = [...tokenizer.before, ...(ids.length > room ? ids.slice(0, room) : ids), ...tokenizer.after]
       const tensors: Record<string, Tensor> = {}
       for (const { spec, token } of fills) tensors[spec.name] = tensorOf(spec, all, token)
       return Result.succeed(tensors)
-    },
+    })
+
+  return {
+    accepts: ["Text", "Tokens"],
+    encode,
     decode: plan.task === "text-classification"
       ? classify(plan.output.name, labels, options)
       : (outputs) => ({ embedding: floats(outputs[plan.output.name]!) }),

@@ -1,7 +1,7 @@
 /**
  * What a registry entry may set for a text model, and what the files beside the model say.
  */
-import { type ModelFiles, PluginError } from "@sluice/plugin-sdk"
+import type { ModelFiles, PluginError } from "@sluice/plugin-sdk"
 import { readJsonBeside, readModelCard } from "@sluice/plugin-sdk/ModelCard"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"

@@ -1,7 +1,7 @@
 /**
  * Which task a text model is served for, and which of its outputs answers it.
  */
-import type { ModelSignature, TensorSpec } from "@sluice/domain/ModelSignature"
+import type { ModelSignature, TensorSpec } from "@sluice/plugin-sdk"
 import * as Result from "effect/Result"
 import type { TextOptions, TextTask } from "./TextOptions.ts"
 
@@ -45,7 +45,9 @@ const embedding = (signature: ModelSignature, output: string | undefined): Resul
   const tokenwise = preferred(specs.filter(isTokenwise), tokenNames)
   const chosen = row ?? tokenwise
   return chosen === undefined
-    ? Result.fail(`task text-embedding needs a float output [batch, n] or [batch, tokens, n]; outputs: ${listed(signature)}`)
+    ? Result.fail(
+      `task text-embedding needs a float output [batch, n] or [batch, tokens, n]; outputs: ${listed(signature)}`
+    )
     : Result.succeed({ task: "text-embedding", output: chosen, pooled: row === undefined })
 }
 

@@ -15,7 +15,6 @@ const PadToken = Schema.Struct({ pad_token: Schema.optionalKey(Schema.NullOr(Tok
 const Limit = Schema.Struct({ model_max_length: Schema.optionalKey(Schema.Finite) })
 
 const TokenizerFile = Schema.Struct({
-  model: Schema.Record(Schema.String, Schema.Unknown),
   padding: Schema.optionalKey(Schema.NullOr(Schema.Struct({ pad_id: Schema.optionalKey(Schema.Int) })))
 })
 
@@ -32,6 +31,8 @@ export interface TextTokenizer {
   readonly padId: number
   /** The longest input that tokenizer_config.json allows. */
   readonly longest: number | undefined
+  /** Whether the vocabulary has a token of this id. */
+  readonly knows: (id: number) => boolean
   /** The ids of a text: all of them, or more than `room`. */
   readonly tokens: (text: string, room: number) => Tokens
 }
@@ -97,7 +98,9 @@ export const readTokenizer = (files: ModelFiles): Effect.Effect<TextTokenizer, P
       })
       const special = specialTokens(tokenizer)
       if (special === undefined) {
-        return yield* new PluginError({ reason: "tokenizer.json has a post-processor that changes the text's own tokens" })
+        return yield* new PluginError({
+          reason: "tokenizer.json has a post-processor that changes the text's own tokens"
+        })
       }
       const padName = typeof pad_token === "object" ? pad_token?.content : pad_token
       const padId = (padName === undefined ? undefined : tokenizer.token_to_id(padName)) ?? padding?.pad_id ?? 0
@@ -106,6 +109,7 @@ export const readTokenizer = (files: ModelFiles): Effect.Effect<TextTokenizer, P
         ...special,
         padId,
         longest: model_max_length,
+        knows: (id: number) => tokenizer.id_to_token(id) !== undefined,
         tokens: (text: string, room: number) => prefixTokens(encode, text, room)
       }
     }).pipe(

@@ -1,7 +1,7 @@
 /**
  * Arithmetic on a text model's outputs: floats of any width, pooling, normalisation and probabilities.
  */
-import type { Tensor } from "@sluice/domain/Tensor"
+import type { Tensor } from "@sluice/plugin-sdk"
 import type { Activation } from "./TextOptions.ts"
 
 /** A float tensor's values as FP32; shares memory where they are FP32 already. */

@@ -1,10 +1,9 @@
 /**
  * The `text` plugin: classification and embedding of texts by transformers in ONNX files.
  */
-import type { TensorMap } from "@sluice/domain/Tensor"
 import { loadOnnx } from "@sluice/plugin-onnx/LoadOnnx"
 import { readOnnxFile } from "@sluice/plugin-onnx/OnnxFile"
-import { definePlugin, type Model, type PluginContext, PluginError } from "@sluice/plugin-sdk"
+import { definePlugin, type Model, type PluginContext, PluginError, type TensorMap } from "@sluice/plugin-sdk"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { makeTextCodec, tokenLimit, unfitInputs } from "./TextCodec.ts"
