@@ -52,10 +52,13 @@ export const parseDuration = (value: string | number, unit: DurationUnit): Optio
 export const durationExpectation = (unit: DurationUnit): string =>
   `a duration such as "5 millis" or "10s", or a number of ${unit}`
 
-/** A duration as text that `parseDuration` reads back. */
+const printed = [["d", 86_400_000], ["h", 3_600_000], ["min", 60_000], ["s", 1_000]] as const
+
+/** A duration as text that `parseDuration` reads back, in the largest unit that keeps it whole. */
 export const printDuration = (duration: Duration.Duration): string => {
   const millis = Duration.toMillis(duration)
-  return millis >= 1_000 && millis % 1_000 === 0 ? `${millis / 1_000} s` : `${millis} ms`
+  const [symbol, factor] = printed.find(([, factor]) => millis >= factor && millis % factor === 0) ?? ["ms", 1]
+  return `${millis / factor} ${symbol}`
 }
 
 /** A schema for durations in YAML, where a plain number counts in this unit. */

@@ -33,11 +33,12 @@ const plain = (word: string): string => word.toLowerCase().replaceAll(/[^a-z0-9]
 export const nearestWord = (word: string, known: Iterable<string>): string | undefined => {
   const wanted = plain(word).slice(0, 64)
   let nearest: string | undefined
-  // A quarter of the word may differ; beyond that a suggestion misleads, as "cpu" would for "gpu".
-  let best = Math.floor(wanted.length / 4) + 1
+  let best = Number.POSITIVE_INFINITY
   for (const candidate of known) {
-    const distance = editDistance(wanted, plain(candidate))
-    if (distance < best) {
+    const name = plain(candidate)
+    const distance = editDistance(wanted, name)
+    // A quarter of the word may differ; beyond that a suggestion misleads, as "cpu" would for "gpu".
+    if (distance < best && distance <= Math.floor(Math.max(wanted.length, name.length) / 4)) {
       best = distance
       nearest = candidate
     }

@@ -3,7 +3,7 @@
  */
 import type { EffectiveSetting, Settings, SettingSources } from "./Settings.ts"
 
-const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || /^127\./.test(host)
+const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.")
 
 /** Settings that are parsed, but that nothing acts on yet. */
 const withoutEffect = ({ setting, source, value }: EffectiveSetting): ReadonlyArray<string> =>

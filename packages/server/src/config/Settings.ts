@@ -99,7 +99,7 @@ const mismatch = (setting: Setting<unknown>, raw: unknown): string => {
   if (setting.type.secret === true) return `expected ${setting.type.expected}; the value is a secret and not shown`
   const suggestion = typeof raw === "string" ? didYouMean(raw, setting.type.choices ?? []) : ""
   // Kubernetes sets NAME_PORT for a Service called NAME, unasked.
-  const links = typeof raw === "string" && /^tcp:\/\//.test(raw)
+  const links = typeof raw === "string" && raw.startsWith("tcp://")
     ? `: Kubernetes sets this for a Service of that name; set ${setting.env} yourself, or enableServiceLinks: false`
     : ""
   return `expected ${setting.type.expected}, got ${describeValue(raw)}${suggestion}${links}`
