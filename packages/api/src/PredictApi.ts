@@ -1,0 +1,59 @@
+/**
+ * The platform's own predict call and what stands beside it under the older name.
+ */
+import { PredictRequest } from "@sluice/domain/PredictRequest"
+import { PredictResponse } from "@sluice/domain/PredictResponse"
+import * as Schema from "effect/Schema"
+import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
+import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import { inferenceProblems, readProblems } from "./Problem.ts"
+
+/** The older name's request: `model_path` is an alias of `model`, for paths that the registry lists. */
+export const LegacyPredictRequest = Schema.Struct({
+  ...PredictRequest.fields,
+  model_path: Schema.optionalKey(Schema.String)
+})
+export interface LegacyPredictRequest extends Schema.Schema.Type<typeof LegacyPredictRequest> {}
+
+/** Model versions by id, `sentiment@v2`, or by name for the default version. */
+export const WarmupRequest = Schema.Struct({ models: Schema.Array(Schema.String) })
+export interface WarmupRequest extends Schema.Schema.Type<typeof WarmupRequest> {}
+
+/** What each was doing when the warm-up ended. */
+export const WarmupResponse = Schema.Struct({
+  models: Schema.Array(Schema.Struct({ model_id: Schema.String, state: Schema.String, latency_ms: Schema.Finite }))
+})
+export interface WarmupResponse extends Schema.Schema.Type<typeof WarmupResponse> {}
+
+export const CacheStats = Schema.Struct({
+  hits: Schema.Int,
+  misses: Schema.Int,
+  entries: Schema.Int,
+  bytes: Schema.Int
+})
+export interface CacheStats extends Schema.Schema.Type<typeof CacheStats> {}
+
+export const CacheCleared = Schema.Struct({ cleared: Schema.Int })
+
+export const ServiceHealth = Schema.Struct({ status: Schema.Literals(["active", "draining"]), models_ready: Schema.Int })
+
+export const PredictApi = HttpApiGroup.make("predict").add(
+  HttpApiEndpoint.post("predict", "/predict", {
+    payload: PredictRequest,
+    success: PredictResponse,
+    error: inferenceProblems
+  }),
+  HttpApiEndpoint.post("inferencePredict", "/inference/predict", {
+    payload: LegacyPredictRequest,
+    success: PredictResponse,
+    error: inferenceProblems
+  }),
+  HttpApiEndpoint.post("warmup", "/inference/warmup", {
+    payload: WarmupRequest,
+    success: WarmupResponse,
+    error: inferenceProblems
+  }),
+  HttpApiEndpoint.get("cacheStats", "/inference/cache/stats", { success: CacheStats, error: readProblems }),
+  HttpApiEndpoint.delete("cacheClear", "/inference/cache/clear", { success: CacheCleared, error: readProblems }),
+  HttpApiEndpoint.get("inferenceHealth", "/inference/health", { success: ServiceHealth, error: readProblems })
+)

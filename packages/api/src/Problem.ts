@@ -1,0 +1,41 @@
+/**
+ * Errors of the platform's own surface: RFC 9457 problem details, one schema a status, for the documents and clients.
+ */
+import * as Schema from "effect/Schema"
+import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+
+/** `code` is the catalogue's; `instance` the path that was asked. */
+export const ProblemBody = Schema.Struct({
+  type: Schema.String,
+  title: Schema.String,
+  status: Schema.Int,
+  detail: Schema.String,
+  instance: Schema.String,
+  code: Schema.String,
+  request_id: Schema.String
+})
+export interface ProblemBody extends Schema.Schema.Type<typeof ProblemBody> {}
+
+export const problemContentType = "application/problem+json"
+
+const problem = (status: number, description: string) =>
+  ProblemBody.annotate({ description }).pipe(
+    HttpApiSchema.asJson({ contentType: problemContentType }),
+    HttpApiSchema.status(status)
+  )
+
+/** What any call to a model may answer with instead of a result. */
+export const inferenceProblems = [
+  problem(400, "Not JSON, or a field of the wrong shape or datatype"),
+  problem(401, "No or bad key"),
+  problem(404, "No such model or version"),
+  problem(413, "The body is too large"),
+  problem(415, "Not a content type that the route takes"),
+  problem(422, "Well-formed, but the model cannot take it"),
+  problem(500, "A fault of the server"),
+  problem(502, "The model failed on this input"),
+  problem(503, "Overloaded, draining, circuit open or not ready: see Retry-After"),
+  problem(504, "The deadline passed")
+] as const
+
+export const readProblems = [problem(401, "No or bad key"), problem(500, "A fault of the server")] as const

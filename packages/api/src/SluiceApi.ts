@@ -1,0 +1,24 @@
+/**
+ * The whole HTTP surface in one definition: documents, clients and handlers are made from it.
+ */
+import * as HttpApi from "effect/http-api/HttpApi"
+import * as OpenApi from "effect/http-api/OpenApi"
+import { HealthApi } from "./HealthApi.ts"
+import { ModelsApi, RootModelsApi } from "./ModelsApi.ts"
+import { OipApi } from "./OipApi.ts"
+import { OpenAiApi } from "./OpenAiApi.ts"
+import { PredictApi } from "./PredictApi.ts"
+
+export const version = "0.1.0"
+
+/** `prefix` stands before the platform's own routes, `/api/v1` unless configured. The standards keep their paths. */
+export const makeSluiceApi = (prefix: `/${string}`) =>
+  HttpApi.make("sluice")
+    .add(PredictApi.prefix(prefix), ModelsApi.prefix(prefix), RootModelsApi, HealthApi, OipApi, OpenAiApi)
+    .annotateMerge(OpenApi.annotations({
+      title: "Sluice",
+      version,
+      description: "Serves machine-learning models over HTTP, the Open Inference Protocol V2 and the OpenAI embeddings call."
+    }))
+
+export type SluiceApi = ReturnType<typeof makeSluiceApi>

@@ -1,0 +1,59 @@
+/**
+ * A request as the pipeline takes it, and its answer: the same whatever surface it came through.
+ */
+import type { InferenceError } from "@sluice/domain/Errors"
+import type { Item } from "@sluice/domain/Item"
+import type { Prediction } from "@sluice/domain/Prediction"
+import type { Priority } from "@sluice/domain/PredictRequest"
+import type { ModelSignature } from "@sluice/domain/ModelSignature"
+import type { TensorMap } from "@sluice/domain/Tensor"
+import type * as Result from "effect/Result"
+import type { CacheMode, CacheStatus } from "./cache/PredictionCache.ts"
+
+/** Natural items, or raw tensors whose first dimension is the item. */
+export type InferInput =
+  | { readonly _tag: "Items"; readonly items: ReadonlyArray<Item> }
+  | { readonly _tag: "Tensors"; readonly tensors: TensorMap }
+
+export interface InferRequest {
+  /** The registry's default model when left out. */
+  readonly model: string | undefined
+  /** What the rollout chooses when left out. */
+  readonly version: string | undefined
+  /** What a sticky rollout strategy hashes. */
+  readonly routingKey: string
+  readonly input: InferInput
+  readonly cache: CacheMode
+  readonly priority: Priority
+  /** Milliseconds; the version's default when left out. */
+  readonly timeoutMs: number | undefined
+}
+
+export interface InferredItem {
+  readonly outputs: TensorMap
+  /** In the task's natural form; for natural items only. */
+  readonly prediction: Prediction | undefined
+  readonly cost: number
+  readonly cached: boolean
+  /** From the pipeline's start to this item's answer, in milliseconds. */
+  readonly latencyMs: number
+}
+
+/** Milliseconds. `queue` and `compute` are those of the item that had most of them. */
+export interface StageTimings {
+  readonly cache: number
+  readonly encode: number
+  readonly queue: number
+  readonly compute: number
+  readonly total: number
+}
+
+export interface InferResult {
+  readonly model: string
+  readonly version: string
+  readonly signature: ModelSignature
+  /** In the order of the input. */
+  readonly items: ReadonlyArray<Result.Result<InferredItem, InferenceError>>
+  readonly cacheStatus: CacheStatus
+  readonly timings: StageTimings
+}

@@ -1,0 +1,214 @@
+/**
+ * The one pipeline: every prediction, whatever its surface, goes through here from request to answer.
+ */
+import { errorCatalogue } from "@sluice/domain/ErrorCatalogue"
+import { DeadlineExceeded, type InferenceError, InvalidInput, MalformedRequest } from "@sluice/domain/Errors"
+import { modelId } from "@sluice/domain/Ids"
+import type { Item } from "@sluice/domain/Item"
+import type { VersionState } from "@sluice/domain/ModelInfo"
+import type { TensorMap } from "@sluice/domain/Tensor"
+import { zeroRow } from "@sluice/plugin-sdk/TensorRows"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import type { BatchRow, RowOutput } from "./batching/Batcher.ts"
+import { PredictionCache } from "./cache/PredictionCache.ts"
+import type { InferInput, InferRequest, InferResult } from "./InferRequest.ts"
+import type { ItemOutput } from "./ItemOutput.ts"
+import { monotonicMs } from "./Monotonic.ts"
+import { ModelRegistry, type ServedVersion } from "./registry/ModelRegistry.ts"
+import { tensorRows } from "./registry/TensorInput.ts"
+import { CircuitBreaker } from "./resilience/CircuitBreaker.ts"
+import { Metrics } from "./telemetry/Metrics.ts"
+
+type ComputeError = Exclude<InferenceError, DeadlineExceeded>
+type ComputeResult = Result.Result<ItemOutput, ComputeError>
+type Unit = Item | TensorMap
+
+/** What the stages took, in milliseconds; filled in as they end. */
+interface Timings {
+  cache: number
+  encode: number
+  queue: number
+  compute: number
+}
+
+/** A text model's own input form over tensors: one BYTES tensor "text" of shape [n] or [n, 1]. */
+const textItems = (version: ServedVersion, tensors: TensorMap): ReadonlyArray<Item> | undefined => {
+  const { text, ...others } = tensors
+  if (text === undefined || Object.keys(others).length > 0 || !version.codec.accepts.includes("Text")) return undefined
+  if (version.signature.inputs.some((input) => input.name === "text") || text.datatype !== "BYTES") return undefined
+  const [count, width] = text.shape
+  if (count !== text.data.length || text.shape.length > 2 || (width ?? 1) !== 1) return undefined
+  const texts: Iterable<string | number | bigint> = text.data
+  return Array.from(texts, (value) => ({ _tag: "Text", text: String(value) }))
+}
+
+/** The request's items: natural ones as they are, tensors cut into rows. */
+const unitsOf = (version: ServedVersion, input: InferInput): Result.Result<ReadonlyArray<Unit>, MalformedRequest> => {
+  if (input._tag === "Items") {
+    return input.items.length > 0
+      ? Result.succeed(input.items)
+      : Result.fail(new MalformedRequest({ detail: "no items; send at least one" }))
+  }
+  const texts = textItems(version, input.tensors)
+  return texts === undefined ? tensorRows(version.signature, input.tensors) : Result.succeed(texts)
+}
+
+const isItem = (unit: Unit): unit is Item => typeof unit["_tag"] === "string"
+
+const encode = (version: ServedVersion, unit: Unit, item: number): Result.Result<BatchRow, InvalidInput> => {
+  const inputs = isItem(unit)
+    ? Result.mapError(version.codec.encode(unit), (error) => new InvalidInput({ item, detail: error.detail }))
+    : Result.succeed(unit)
+  return Result.map(inputs, (inputs) => ({ inputs, cost: version.codec.cost?.(inputs) ?? 1 }))
+}
+
+/** Only what the model itself did says something about its health; a full queue or a bad item does not. */
+const classify = (exit: Exit.Exit<ReadonlyArray<ComputeResult>, ComputeError>): "success" | "failure" | "ignored" => {
+  if (Exit.isFailure(exit)) return "ignored"
+  const faults = exit.value.filter((result) =>
+    Result.isFailure(result) && (result.failure._tag === "ModelFailed" || result.failure._tag === "InstanceLost")
+  )
+  if (faults.length > 0) return "failure"
+  return exit.value.some(Result.isSuccess) ? "success" : "ignored"
+}
+
+export interface WarmedUp {
+  readonly model_id: string
+  readonly state: VersionState
+  readonly latency_ms: number
+}
+
+const firstFailure = (result: InferResult): InferenceError | undefined => {
+  const failed = result.items.find(Result.isFailure)
+  return failed === undefined ? undefined : failed.failure
+}
+
+export class Inference extends Context.Service<Inference, {
+  /**
+   * Answers one request. Fails when the request as a whole cannot be answered; an item that fails alone is a failure in
+   * its place.
+   */
+  readonly infer: (request: InferRequest) => Effect.Effect<InferResult, InferenceError>
+  /** Runs one row of zeros through a version's queue and worker. */
+  readonly warmup: (model: string, version: string | undefined) => Effect.Effect<WarmedUp, InferenceError>
+}>()("sluice/core/Inference") {
+  /** This process serves the models. */
+  static readonly layerLocal = Layer.effect(
+    Inference,
+    Effect.gen(function*() {
+      const registry = yield* ModelRegistry
+      const cache = yield* PredictionCache
+      const breaker = yield* CircuitBreaker
+      const metrics = yield* Metrics
+
+      /** Encodes the items that the cache had not, and queues those that could be encoded. */
+      const compute = Effect.fnUntraced(function*(
+        version: ServedVersion,
+        units: ReadonlyArray<Unit>,
+        indexes: ReadonlyArray<number>,
+        request: InferRequest,
+        timings: Timings
+      ) {
+        const started = yield* monotonicMs
+        const encoded = indexes.map((index) => encode(version, units[index]!, index))
+        timings.encode = (yield* monotonicMs) - started
+        version.metrics.stage("encode", timings.encode / 1000)
+        const rows = encoded.filter(Result.isSuccess).map((result) => result.success)
+        const refusals = encoded.filter(Result.isFailure).map((result) => Result.fail(result.failure))
+        if (rows.length === 0) return refusals
+        const { model, version: name } = version.plan.entry
+        const computed: ReadonlyArray<Result.Result<RowOutput, ComputeError>> = yield* breaker.guard(
+          Effect.withSpan(version.queue.submit(rows, request.priority), "Batcher.submit"),
+          { model, version: name, classify }
+        )
+        for (const row of computed) {
+          if (Result.isFailure(row)) continue
+          timings.queue = Math.max(timings.queue, row.success.queueMs)
+          timings.compute = Math.max(timings.compute, row.success.computeMs)
+        }
+        let next = 0
+        let refused = 0
+        return encoded.map((result): ComputeResult =>
+          Result.isFailure(result) ? refusals[refused++]! : computed[next++]!
+        )
+      })
+
+      const answer = Effect.fnUntraced(function*(version: ServedVersion, request: InferRequest, startedMs: number) {
+        const { entry } = version.plan
+        const units = yield* Effect.fromResult(unitsOf(version, request.input))
+        const timings: Timings = { cache: 0, encode: 0, queue: 0, compute: 0 }
+        let computeMs = 0
+        const resolved = yield* cache.resolve({
+          namespace: version.cacheNamespace,
+          inputs: units,
+          mode: entry.cache ? request.cache : "bypass",
+          compute: Effect.fnUntraced(function*(indexes) {
+            const from = yield* monotonicMs
+            const results = yield* compute(version, units, indexes, request, timings)
+            computeMs = (yield* monotonicMs) - from
+            return results
+          })
+        }).pipe(Effect.withSpan("PredictionCache.resolve"))
+        const totalMs = (yield* monotonicMs) - startedMs
+        timings.cache = Math.max(0, totalMs - computeMs)
+        const hits = resolved.hits.filter(Boolean).length
+        version.metrics.cacheItems(hits, units.length - hits)
+        version.metrics.stage("cache", timings.cache / 1000)
+        const natural = request.input._tag === "Items"
+        const result: InferResult = {
+          model: entry.model,
+          version: entry.version,
+          signature: version.signature,
+          cacheStatus: resolved.status,
+          timings: { ...timings, total: totalMs },
+          items: resolved.outcomes.map((outcome, i) =>
+            Result.map(outcome, ({ cost, outputs }) => ({
+              outputs,
+              cost,
+              prediction: natural ? version.codec.decode(outputs) : undefined,
+              cached: resolved.hits[i] ?? false,
+              latencyMs: totalMs
+            }))
+          )
+        }
+        return result
+      })
+
+      const infer = Effect.fnUntraced(function*(request: InferRequest) {
+        const startedMs = yield* monotonicMs
+        const version = yield* registry.get(request.model, request.version).pipe(
+          Effect.tapError((error) => Effect.sync(() => metrics.refused(errorCatalogue[error._tag].code))),
+          Effect.withSpan("Rollout.choose")
+        )
+        const timeoutMs = request.timeoutMs ?? version.plan.timeoutMs
+        const { model, version: name } = version.plan.entry
+        const answered = yield* answer(version, request, startedMs).pipe(
+          Effect.timeoutOrElse({
+            duration: timeoutMs,
+            orElse: () => Effect.fail(new DeadlineExceeded({ timeoutMs }))
+          }),
+          Effect.result,
+          Effect.withSpan("Inference.infer", { attributes: { model, version: name } })
+        )
+        const seconds = ((yield* monotonicMs) - startedMs) / 1000
+        const error = Result.isFailure(answered) ? answered.failure : firstFailure(answered.success)
+        version.metrics.request(seconds, error === undefined ? undefined : errorCatalogue[error._tag].code)
+        return yield* Effect.fromResult(answered)
+      })
+      const warmup = Effect.fnUntraced(function*(model: string, version: string | undefined) {
+        const served = yield* registry.get(model, version)
+        const startedMs = yield* monotonicMs
+        const [row] = yield* served.queue.submit([{ inputs: zeroRow(served.signature), cost: 1 }], "low")
+        if (row !== undefined) yield* Effect.fromResult(row)
+        const { entry } = served.plan
+        const latencyMs = (yield* monotonicMs) - startedMs
+        return { model_id: modelId(entry.model, entry.version), state: "ready" as const, latency_ms: latencyMs }
+      })
+      return Inference.of({ infer, warmup })
+    })
+  )
+}

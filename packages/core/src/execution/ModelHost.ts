@@ -1,0 +1,124 @@
+/**
+ * Runs the instances of model versions in workers and keeps them alive: one that dies is replaced, its caller told.
+ */
+import { InstanceLost, ModelFailed } from "@sluice/domain/Errors"
+import { modelId } from "@sluice/domain/Ids"
+import type { ModelSignature } from "@sluice/domain/ModelSignature"
+import type { TensorMap } from "@sluice/domain/Tensor"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import * as Scope from "effect/Scope"
+import { Metrics } from "../telemetry/Metrics.ts"
+import type { ThreadPlan } from "./ThreadPlan.ts"
+import { WorkerPool } from "./WorkerPool.ts"
+import type { LoadSpec } from "./WorkerProtocol.ts"
+import type { CallError, Ran, WorkerThread } from "./WorkerThread.ts"
+
+/** The first instance of a version could not be loaded. `reason` is for operators. */
+export class LoadFailed extends Data.TaggedError("LoadFailed")<{ readonly reason: string }> {
+  override get message() {
+    return this.reason
+  }
+}
+
+/** An instance that is loaded, warm, and computes nothing now. Whoever holds it runs one batch and gives it back. */
+export interface Instance {
+  readonly alive: () => boolean
+  /** Computes one batch off the event loop. The inputs' buffers are moved away. */
+  readonly run: (inputs: TensorMap) => Effect.Effect<Ran, ModelFailed | InstanceLost>
+}
+
+export interface HostedModel {
+  readonly signature: ModelSignature
+  /** Waits for an idle instance. */
+  readonly acquire: Effect.Effect<Instance>
+  readonly giveBack: (instance: Instance) => Effect.Effect<void>
+}
+
+/** The first restart comes after 100 ms, each further one after twice the time, until an instance lives for 30 s. */
+export const restartDelayMs = (restarts: number): number => Math.min(10_000, 100 * 2 ** restarts)
+const healthyAfterMs = 30_000
+/** How long a caller whose instance ended is told to wait: about a reload. */
+const replacementMs = 500
+
+export class ModelHost extends Context.Service<ModelHost, {
+  /** Loads a version's instances; returns when the first is warm. They are released with the scope. */
+  readonly open: (spec: LoadSpec, plan: ThreadPlan) => Effect.Effect<HostedModel, LoadFailed, Scope.Scope>
+}>()("sluice/core/ModelHost") {
+  static readonly layer = Layer.effect(
+    ModelHost,
+    Effect.gen(function*() {
+      const pool = yield* WorkerPool
+      const metrics = yield* Metrics
+      let instances = 0
+
+      const open = Effect.fnUntraced(function*(spec: LoadSpec, plan: ThreadPlan) {
+        const { model, version } = spec
+        const idle = yield* Queue.unbounded<Instance>()
+        const first = yield* Deferred.make<ModelSignature, LoadFailed>()
+        const worker = plan.shareWorker ? pool.shared(spec.pluginUrl) : pool.dedicated
+
+        const toCallerError = (error: CallError) =>
+          Effect.as(
+            Effect.logError(`a batch of ${modelId(model, version)} failed: ${error.reason}`),
+            error._tag === "WorkerLost"
+              ? new InstanceLost({ model, version, retryAfterMs: replacementMs })
+              : new ModelFailed({ model, version })
+          ).pipe(Effect.flatMap(Effect.fail))
+
+        const instanceOn = (thread: WorkerThread, id: number): Instance => ({
+          alive: thread.alive,
+          run: (inputs) => Effect.catch(thread.run(id, inputs), toCallerError)
+        })
+
+        /** One life of an instance: from starting its worker to that worker's end. Fails if it does not even load. */
+        const live = Effect.fnUntraced(function*() {
+          const thread = yield* worker
+          const id = instances++
+          const signature = yield* thread.load(id, { ...spec, threads: plan.threads })
+          yield* Effect.addFinalizer(() => Effect.ignore(thread.release(id)))
+          yield* Queue.offer(idle, instanceOn(thread, id))
+          yield* Deferred.succeed(first, signature)
+          return yield* thread.ended
+        }, Effect.scoped)
+
+        const supervise = Effect.fnUntraced(function*() {
+          let restarts = 0
+          while (true) {
+            const started = yield* Clock.currentTimeMillis
+            const outcome = yield* Effect.result(live())
+            const lived = (yield* Clock.currentTimeMillis) - started
+            const reason = outcome._tag === "Success" ? outcome.success : outcome.failure.reason
+            if (yield* Deferred.fail(first, new LoadFailed({ reason }))) return
+            restarts = lived >= healthyAfterMs ? 0 : restarts
+            const delay = restartDelayMs(restarts++)
+            metrics.workerRestarted(model, version)
+            yield* Effect.logWarning(`an instance of ${modelId(model, version)} ended: ${reason}. Restart in ${delay} ms`)
+            yield* Effect.sleep(delay)
+          }
+        })
+
+        yield* Effect.forkScoped(supervise())
+        const signature = yield* Deferred.await(first)
+        // The others load while the first already serves, so that a version is ready as soon as it can answer.
+        for (let i = 1; i < plan.instances; i++) yield* Effect.forkScoped(supervise())
+
+        const acquire: Effect.Effect<Instance> = Effect.flatMap(
+          Queue.take(idle),
+          (instance) => instance.alive() ? Effect.succeed(instance) : acquire
+        )
+        return {
+          signature,
+          acquire,
+          giveBack: (instance: Instance) => instance.alive() ? Queue.offer(idle, instance) : Effect.void
+        }
+      })
+      return ModelHost.of({ open })
+    })
+  )
+}

@@ -1,0 +1,208 @@
+/**
+ * The model versions that this process serves: loads them in the background, and hands out those that are ready.
+ */
+import { ModelNotReady, type ModelNotFound, type VersionNotFound, type VersionRetired } from "@sluice/domain/Errors"
+import { modelId } from "@sluice/domain/Ids"
+import type { ModelInfo, VersionState } from "@sluice/domain/ModelInfo"
+import type { ModelSignature } from "@sluice/domain/ModelSignature"
+import type { Codec } from "@sluice/plugin-sdk/Plugin"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { Batcher, type BatchQueue } from "../batching/Batcher.ts"
+import { type CacheNamespace, namespaceOf } from "../cache/CacheKey.ts"
+import { ModelHost } from "../execution/ModelHost.ts"
+import { Metrics, type VersionMetrics } from "../telemetry/Metrics.ts"
+import { PluginCatalogue } from "./PluginCatalogue.ts"
+import type { Registry, VersionEntry } from "./RegistryEntry.ts"
+import { chooseModel, route, trafficPercent } from "./Rollout.ts"
+import { signatureCodec } from "./SignatureCodec.ts"
+import { type EntryRefused, planVersion, type ServingConfig, type VersionPlan } from "./VersionPlan.ts"
+
+/** A version that is ready to answer. */
+export interface ServedVersion {
+  readonly plan: VersionPlan
+  readonly signature: ModelSignature
+  readonly codec: Codec
+  readonly queue: BatchQueue
+  readonly metrics: VersionMetrics
+  /** What its cached answers are kept under. */
+  readonly cacheNamespace: CacheNamespace
+}
+
+/** One version, whatever its state. */
+export interface VersionInfo extends ModelInfo {
+  /** Why its plugin was chosen. */
+  readonly plugin_reason: string
+  /** Why it failed, for operators. */
+  readonly failure?: string
+}
+
+interface Slot {
+  readonly plan: VersionPlan
+  readonly settled: Deferred.Deferred<void>
+  state: VersionState
+  served: ServedVersion | undefined
+  failure: string | undefined
+}
+
+/** How long callers are told to wait for a version that is still loading, in milliseconds. */
+const loadingRetryMs = 1000
+const failedRetryMs = 30_000
+
+export class ModelRegistry extends Context.Service<ModelRegistry, {
+  readonly defaultModel: string
+  /** The version that answers: the one named, else the one the rollout chooses. */
+  readonly get: (
+    model: string | undefined,
+    version: string | undefined
+  ) => Effect.Effect<ServedVersion, ModelNotFound | VersionNotFound | VersionRetired | ModelNotReady>
+  /** All versions but the retired, in the order of the registry. */
+  readonly list: Effect.Effect<ReadonlyArray<VersionInfo>>
+  /** The registry's versions of a model, its default first. */
+  readonly versions: (model: string) => Effect.Effect<ReadonlyArray<string>, ModelNotFound>
+  /** The model and version of a file that the registry lists, by its path as written there. */
+  readonly byPath: (path: string) => { readonly model: string; readonly version: string } | undefined
+  /** Waits until every version is ready or failed. */
+  readonly settled: Effect.Effect<void>
+  /** What an operator should know of the registry, a sentence each. */
+  readonly notices: ReadonlyArray<string>
+}>()("sluice/core/ModelRegistry") {
+  /** Fails if an entry names a plugin that is missing, or options that its plugin refuses. */
+  static readonly layer = (registry: Registry, config: ServingConfig) =>
+    Layer.effect(
+      ModelRegistry,
+      Effect.gen(function*() {
+        const catalogue = yield* PluginCatalogue
+        const host = yield* ModelHost
+        const batcher = yield* Batcher
+        const metrics = yield* Metrics
+        const scope = yield* Effect.scope
+
+        const entries = registry.models.flatMap((model) => {
+          const served = model.versions.filter((version) => version.status !== "retired")
+          const isDefault = (entry: VersionEntry) => entry.version === model.defaultVersion
+          return [...served.filter(isDefault), ...served.filter((entry) => !isDefault(entry))]
+        })
+        const slots = new Map<string, Slot>()
+        for (const entry of entries) {
+          const plan = yield* planVersion(entry, config, catalogue)
+          slots.set(modelId(entry.model, entry.version), {
+            plan,
+            settled: yield* Deferred.make<void>(),
+            state: "unloaded",
+            served: undefined,
+            failure: undefined
+          })
+        }
+
+        const open = Effect.fnUntraced(function*(slot: Slot) {
+          const { plan } = slot
+          const { model, version } = plan.entry
+          slot.state = "loading"
+          const versionMetrics = metrics.registerVersion(model, version)
+          const hosted = yield* host.open(plan.spec, plan.threads)
+          const codec = plan.plugin.plugin.codec === undefined
+            ? signatureCodec(hosted.signature)
+            : yield* plan.plugin.plugin.codec(plan.context, plan.options, hosted.signature)
+          const queue = yield* batcher.open(hosted, {
+            model,
+            version,
+            maxBatchSize: hosted.signature.batchable ? plan.maxBatchSize : 1,
+            maxBatchCost: plan.maxBatchCost,
+            windowMs: plan.windowMs,
+            queueCapacity: plan.queueCapacity,
+            padding: codec.padding ?? {},
+            metrics: versionMetrics
+          })
+          slot.served = {
+            plan,
+            signature: hosted.signature,
+            codec,
+            queue,
+            metrics: versionMetrics,
+            cacheNamespace: namespaceOf({
+              model,
+              version,
+              precision: plan.spec.precision,
+              plugin: plan.plugin.plugin.name,
+              options: plan.entry.options
+            })
+          }
+          slot.state = "ready"
+          versionMetrics.loaded(true)
+        })
+
+        const start = (slot: Slot) =>
+          open(slot).pipe(
+            Effect.catchCause((cause) => {
+              const error = Cause.squash(cause)
+              slot.state = "failed"
+              slot.failure = error instanceof Error ? error.message : String(error)
+              const { model, version } = slot.plan.entry
+              return Effect.logError(`${modelId(model, version)} could not be loaded: ${slot.failure}`)
+            }),
+            Effect.ensuring(Deferred.succeed(slot.settled, undefined))
+          )
+        // Default versions come first in each model, so a slow candidate never holds up what routes.
+        yield* Effect.forkIn(
+          Effect.forEach(slots.values(), start, { concurrency: "unbounded", discard: true }),
+          scope
+        )
+
+        const get = Effect.fnUntraced(function*(model: string | undefined, version: string | undefined) {
+          const entry = yield* Effect.fromResult(route(registry, model, version))
+          const slot = slots.get(modelId(entry.model, entry.version))
+          if (slot?.served !== undefined && slot.state === "ready") return slot.served
+          const state = slot?.state ?? "unloaded"
+          return yield* new ModelNotReady({
+            model: entry.model,
+            version: entry.version,
+            state,
+            retryAfterMs: state === "failed" ? failedRetryMs : loadingRetryMs
+          })
+        })
+
+        const info = ({ failure, plan, state }: Slot): VersionInfo => {
+          const { description, model: name, status, version } = plan.entry
+          const model = registry.models.find((model) => model.name === name)
+          return {
+            name,
+            version,
+            model_id: modelId(name, version),
+            status,
+            state,
+            default: model?.defaultVersion === version,
+            traffic_percent: model === undefined ? 0 : trafficPercent(model, version),
+            description: description === "" ? model?.description ?? "" : description,
+            precision: plan.spec.precision,
+            device: plan.spec.device,
+            plugin: plan.plugin.plugin.name,
+            plugin_reason: plan.plugin.reason,
+            ...(failure === undefined ? {} : { failure })
+          }
+        }
+
+        const written = (path: string) => (entry: VersionEntry) =>
+          entry.file.written === path || [...entry.variants.values()].some((file) => file.written === path)
+
+        return ModelRegistry.of({
+          defaultModel: registry.defaultModel,
+          get,
+          list: Effect.sync(() => [...slots.values()].map(info)),
+          versions: (name) =>
+            Effect.map(Effect.fromResult(chooseModel(registry, name)), (model) =>
+              entries.filter((entry) => entry.model === model.name).map((entry) => entry.version)),
+          byPath: (path) => {
+            const entry = entries.find(written(path))
+            return entry === undefined ? undefined : { model: entry.model, version: entry.version }
+          },
+          settled: Effect.forEach(slots.values(), (slot) => Deferred.await(slot.settled), { discard: true }),
+          notices: [...registry.notices, ...[...slots.values()].flatMap((slot) => slot.plan.notices)]
+        })
+      })
+    ) satisfies Layer.Layer<ModelRegistry, EntryRefused, PluginCatalogue | ModelHost | Batcher | Metrics>
+}
+

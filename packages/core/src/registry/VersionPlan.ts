@@ -1,0 +1,118 @@
+/**
+ * How one registry entry will be served: its plugin, file, options, threads and limits, settled before anything loads.
+ */
+import type { Device, Precision } from "@sluice/domain/ModelInfo"
+import type { PluginContext } from "@sluice/plugin-sdk/Plugin"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import { modelFiles } from "../execution/ModelFiles.ts"
+import { planThreads, servingDefaults, type ThreadPlan } from "../execution/ThreadPlan.ts"
+import type { LoadSpec } from "../execution/WorkerProtocol.ts"
+import type { ChosenPlugin, PluginCatalogue } from "./PluginCatalogue.ts"
+import { resolvePrecision } from "./PrecisionChoice.ts"
+import type { VersionEntry } from "./RegistryEntry.ts"
+
+/** What the configuration sets for every version that does not set it for itself. */
+export interface ServingConfig {
+  readonly cores: number
+  readonly device: Device
+  /** What every version that has such a file is switched to. */
+  readonly precision: Precision | undefined
+  /** Undefined: each plugin's own. */
+  readonly maxBatchSize: number | undefined
+  readonly maxBatchCost: number | undefined
+  readonly window: Duration.Duration
+  readonly queueCapacity: number
+  readonly timeoutMs: number
+}
+
+export interface VersionPlan {
+  readonly entry: VersionEntry
+  readonly plugin: ChosenPlugin
+  readonly context: PluginContext
+  /** The entry's options, decoded by the plugin's schema. */
+  readonly options: unknown
+  readonly spec: LoadSpec
+  readonly threads: ThreadPlan
+  readonly maxBatchSize: number
+  readonly maxBatchCost: number
+  readonly windowMs: number
+  readonly queueCapacity: number
+  readonly timeoutMs: number
+  /** Said to the operator when the version starts. */
+  readonly notices: ReadonlyArray<string>
+}
+
+/** A registry entry that cannot be served as it stands. The sentence names the file and line to change. */
+export class EntryRefused extends Data.TaggedError("EntryRefused")<{ readonly entry: VersionEntry; readonly reason: string }> {
+  override get message() {
+    const { file, line } = this.entry.source
+    return `${file}:${line}: model "${this.entry.model}" version "${this.entry.version}": ${this.reason}`
+  }
+}
+
+const runFork = Effect.runFork
+
+const contextOf = (entry: VersionEntry, path: string, precision: Precision, device: Device, threads: number): PluginContext => ({
+  model: entry.model,
+  version: entry.version,
+  files: modelFiles(path),
+  device,
+  precision,
+  threads,
+  log: (level, message) => {
+    const log = level === "error" ? Effect.logError : level === "warn" ? Effect.logWarning : Effect.logInfo
+    runFork(Effect.annotateLogs(log(message), { model: entry.model, version: entry.version }))
+  }
+})
+
+/** Settles one entry, or says why it cannot be served. */
+export const planVersion = Effect.fnUntraced(function*(
+  entry: VersionEntry,
+  config: ServingConfig,
+  catalogue: PluginCatalogue["Service"]
+) {
+  const refuse = (reason: string) => new EntryRefused({ entry, reason })
+  const choice = resolvePrecision(entry, config.precision)
+  const path = choice.file.absolute
+  const plugin = yield* catalogue.choose(entry.plugin, modelFiles(path)).pipe(
+    Effect.mapError((error) => refuse(error.reason))
+  )
+  const options = yield* Schema.decodeUnknownEffect(plugin.plugin.options)(entry.options).pipe(
+    Effect.mapError((error) => refuse(`options: ${error.message}`))
+  )
+  const device = entry.device ?? config.device
+  const { serving } = plugin.plugin
+  const threads = planThreads({ cores: config.cores, serving, instances: entry.instances, threads: entry.threads })
+  return {
+    entry,
+    plugin,
+    context: contextOf(entry, path, choice.precision, device, threads.threads),
+    options,
+    spec: {
+      pluginUrl: plugin.url,
+      model: entry.model,
+      version: entry.version,
+      path,
+      device,
+      precision: choice.precision,
+      threads: threads.threads,
+      options: entry.options
+    },
+    threads,
+    maxBatchSize: entry.batching.maxBatchSize ?? config.maxBatchSize ?? serving?.maxBatchSize ??
+      servingDefaults.maxBatchSize,
+    maxBatchCost: entry.batching.maxBatchCost ?? config.maxBatchCost ?? Infinity,
+    windowMs: Duration.toMillis(entry.batching.window ?? config.window),
+    queueCapacity: entry.batching.queueCapacity ?? config.queueCapacity,
+    timeoutMs: entry.timeoutMs ?? config.timeoutMs,
+    notices: [
+      ...(choice.notice === undefined ? [] : [choice.notice]),
+      ...(entry.isolation === "process"
+        ? [`model "${entry.model}" version "${entry.version}" asks for isolation: process, which does not exist yet: it runs in a thread`]
+        : [])
+    ]
+  } satisfies VersionPlan
+})

@@ -1,0 +1,28 @@
+/**
+ * Runs the server as this process: its signals, its exit code, and one sentence when it cannot start.
+ */
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { serve } from "./Serve.ts"
+
+/** 128 + SIGINT, as a shell reports it. */
+const interruptedCode = 130
+
+export const runServer = (): void => {
+  const stop = Deferred.makeUnsafe<void>()
+  let signals = 0
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (signals++ > 0 && signal === "SIGINT") process.exit(interruptedCode)
+    Deferred.doneUnsafe(stop, Effect.void)
+  }
+  process.on("SIGINT", onSignal)
+  process.on("SIGTERM", onSignal)
+  Effect.runFork(serve(Deferred.await(stop))).addObserver((exit) => {
+    if (Exit.isSuccess(exit)) process.exit(0)
+    const error = Cause.squash(exit.cause)
+    process.stderr.write(`sluice: ${error instanceof Error ? error.message : String(error)}\n`)
+    process.exit(1)
+  })
+}

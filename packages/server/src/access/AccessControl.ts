@@ -1,0 +1,41 @@
+/**
+ * Who may call: with no key configured everybody, else whoever sends it. Comparison takes the same time for any input.
+ */
+import { Unauthenticated } from "@sluice/domain/Errors"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import { createHash, timingSafeEqual } from "node:crypto"
+
+type Headers = Readonly<Record<string, string | undefined>>
+
+const bearer = /^Bearer +(\S+)$/i
+
+/** The key a request carries: `X-Token`, or `Authorization: Bearer`. */
+export const presentedKey = (headers: Headers): string | undefined =>
+  headers["x-token"] ?? bearer.exec(headers["authorization"] ?? "")?.[1]
+
+/** Digests have one length, so that the comparison tells nothing of the key's. */
+const digest = (text: string) => createHash("sha256").update(text).digest()
+
+export class AccessControl extends Context.Service<AccessControl, {
+  /** Whether a key is asked for at all. */
+  readonly required: boolean
+  readonly check: (headers: Headers) => Effect.Effect<void, Unauthenticated>
+}>()("sluice/server/AccessControl") {
+  static readonly layer = (token: Redacted.Redacted<string> | undefined) =>
+    Layer.sync(AccessControl, () => {
+      if (token === undefined) return AccessControl.of({ required: false, check: () => Effect.void })
+      const expected = digest(Redacted.value(token))
+      return AccessControl.of({
+        required: true,
+        check: (headers) => {
+          const key = presentedKey(headers)
+          return key !== undefined && timingSafeEqual(digest(key), expected)
+            ? Effect.void
+            : Effect.fail(new Unauthenticated())
+        }
+      })
+    })
+}

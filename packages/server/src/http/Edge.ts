@@ -1,0 +1,95 @@
+/**
+ * What every HTTP request passes, whatever its route: a request id, access, and an answer for every way to fail.
+ */
+import type { SluiceApi } from "@sluice/api/SluiceApi"
+import { monotonicMs } from "@sluice/core/Monotonic"
+import { InternalError, MethodNotAllowed, RouteNotFound, type SluiceError, UnsupportedMediaType } from "@sluice/domain/Errors"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerError from "effect/http/HttpServerError"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { AccessControl } from "../access/AccessControl.ts"
+import { Lifecycle } from "../lifecycle/Lifecycle.ts"
+import { RequestContext, requestIdOf } from "./RequestContext.ts"
+import { allowedMethods, makeRouteTable, type RouteTable } from "./RouteTable.ts"
+import { errorResponse } from "./Surface.ts"
+
+/** Answered without a key: what probes and scrapers ask, the documents, and RPC, which checks each call itself. */
+const open = /^\/(health|livez|readyz|readiness|metrics|docs|redoc|redoc\.standalone\.js|openapi\.json|rpc|rpc\/ws|v2\/health\/(live|ready))$/
+
+const contentCodings = ["gzip", "deflate", "identity"]
+
+const pathOf = (url: string): string => {
+  const end = url.search(/[?#]/)
+  return end < 0 ? url : url.slice(0, end)
+}
+
+const knownCoding = (header: string | undefined): boolean =>
+  header === undefined || header.split(",").every((coding) => contentCodings.includes(coding.trim().toLowerCase()))
+
+const isRouteNotFound = (error: unknown): boolean =>
+  error instanceof HttpServerError.HttpServerError && error.reason._tag === "RouteNotFound"
+
+/** The middleware around all routes. */
+export const edge = (api: SluiceApi) =>
+  HttpRouter.middleware(
+    Effect.gen(function*() {
+      const access = yield* AccessControl
+      const lifecycle = yield* Lifecycle
+      let table: RouteTable | undefined
+
+      const notFound = (path: string): SluiceError => {
+        table ??= makeRouteTable(api)
+        const allow = allowedMethods(table, path)
+        return allow.length === 0 ? new RouteNotFound() : new MethodNotAllowed({ allow })
+      }
+
+      /** A fault of ours: the log has the cause under the request id, the caller has the id. */
+      const onFault = (cause: Cause.Cause<unknown>, path: string, requestId: string) => {
+        const error = Cause.squash(cause)
+        if (isRouteNotFound(error)) return Effect.succeed(errorResponse(notFound(path), path, requestId))
+        return Effect.logError("a request failed by a fault of the server", cause).pipe(
+          Effect.annotateLogs({ request_id: requestId, path }),
+          Effect.as(errorResponse(new InternalError(), path, requestId))
+        )
+      }
+
+      return (app) =>
+        Effect.gen(function*() {
+          const request = yield* HttpServerRequest.HttpServerRequest
+          const path = pathOf(request.url)
+          const requestId = requestIdOf(request.headers)
+          const startedMs = yield* monotonicMs
+          const admitted = Effect.gen(function*() {
+            if (!knownCoding(request.headers["content-encoding"])) {
+              return yield* new UnsupportedMediaType({ accepted: contentCodings })
+            }
+            if (!open.test(path)) yield* access.check(request.headers)
+          })
+          const response = yield* admitted.pipe(
+            Effect.matchEffect({
+              onFailure: (error) => Effect.succeed(errorResponse(error, path, requestId)),
+              onSuccess: () => app
+            }),
+            Effect.provideService(RequestContext, { requestId, startedMs, path }),
+            Effect.catchCause((cause) =>
+              Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : onFault(cause, path, requestId)
+            ),
+            Effect.onInterrupt(() =>
+              Effect.logDebug("the client left before the answer").pipe(
+                Effect.annotateLogs({ request_id: requestId, path, status: 499 })
+              )
+            )
+          )
+          const timing = response.headers["server-timing"] ?? `total;dur=${((yield* monotonicMs) - startedMs).toFixed(2)}`
+          return HttpServerResponse.setHeaders(response, {
+            "x-request-id": requestId,
+            "server-timing": timing,
+            ...(lifecycle.draining() ? { connection: "close" } : {})
+          })
+        })
+    }),
+    { global: true }
+  )

@@ -1,0 +1,63 @@
+/**
+ * The RPC surface: the same calls as over HTTP, with typed errors.
+ */
+import { RpcAccess, SluiceRpcs } from "@sluice/api/SluiceRpcs"
+import { Inference } from "@sluice/core/Inference"
+import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
+import { ServerDraining } from "@sluice/domain/Errors"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as RpcSerialization from "effect/rpc/RpcSerialization"
+import * as RpcServer from "effect/rpc/RpcServer"
+import { randomUUID } from "node:crypto"
+import { AccessControl, presentedKey } from "../access/AccessControl.ts"
+import { health } from "../http/HealthHandlers.ts"
+import { listModels } from "../http/ModelsHandlers.ts"
+import { Lifecycle } from "../lifecycle/Lifecycle.ts"
+import { predict } from "../predict/PredictService.ts"
+
+/** How long a caller of a server that stops waits before it tries another, in milliseconds. */
+const drainingRetryMs = 1000
+
+const handlers = SluiceRpcs.toLayer(
+  Effect.gen(function*() {
+    const inference = yield* Inference
+    const registry = yield* ModelRegistry
+    const lifecycle = yield* Lifecycle
+    return SluiceRpcs.of({
+      Predict: Effect.fnUntraced(function*(request, { headers }) {
+        if (lifecycle.draining()) return yield* new ServerDraining({ retryAfterMs: drainingRetryMs })
+        const requestId = request.id ?? randomUUID()
+        const call = {
+          requestId,
+          routingKey: headers["x-routing-key"] ?? presentedKey(headers) ?? requestId,
+          cacheControl: headers["cache-control"],
+          timeoutMs: undefined
+        }
+        const { response } = yield* Effect.provideService(predict(request, call), Inference, inference)
+        return response
+      }),
+      Models: () => Effect.provideService(listModels, ModelRegistry, registry),
+      Health: () => Effect.provideService(health, ModelRegistry, registry)
+    })
+  })
+)
+
+/** Headers of the connection come first, so that a call may bring a key of its own. */
+const access = Layer.effect(
+  RpcAccess,
+  Effect.gen(function*() {
+    const control = yield* AccessControl
+    return RpcAccess.of((effect, { headers }) => Effect.andThen(control.check(headers), effect))
+  })
+)
+
+const overHttp = RpcServer.layerHttp({ group: SluiceRpcs, path: "/rpc", protocol: "http" }).pipe(
+  Layer.provide(RpcSerialization.layerNdjson)
+)
+const overWebSocket = RpcServer.layerHttp({ group: SluiceRpcs, path: "/rpc/ws" }).pipe(
+  Layer.provide(RpcSerialization.layerSchemaBinary())
+)
+
+/** `/rpc` and `/rpc/ws`. */
+export const rpcRoutes = Layer.mergeAll(overHttp, overWebSocket).pipe(Layer.provide([handlers, access]))
