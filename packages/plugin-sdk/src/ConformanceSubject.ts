@@ -24,7 +24,7 @@ export class ConformanceFailure extends Data.TaggedError("ConformanceFailure")<{
   readonly cause?: unknown
 }> {
   override get message() {
-    return this.cause === undefined ? this.detail : `${this.detail}: ${String(this.cause)}`
+    return this.detail
   }
 }
 
@@ -60,7 +60,9 @@ export interface Opened {
 const PATIENCE: Duration.Input = "20 seconds"
 
 export const refute = (detail: string, cause?: unknown): Effect.Effect<never, ConformanceFailure> =>
-  Effect.fail(new ConformanceFailure(cause === undefined ? { detail } : { detail, cause }))
+  Effect.fail(
+    new ConformanceFailure(cause === undefined ? { detail } : { detail: `${detail}: ${String(cause)}`, cause })
+  )
 
 /** Runs a plugin's effect apart from the check, so that one that never ends or cannot be interrupted fails the check. */
 export const settle = <A, E>(
@@ -97,15 +99,19 @@ export const failedWith = <A, E extends { readonly _tag: string }>(
   return error.value._tag === tag ? Effect.void : refute(`${what} failed with ${error.value._tag}, expected ${tag}`)
 }
 
-export const contextOf = <O, E>(subject: ConformanceSubject<O, E>): PluginContext => {
-  const path = resolve(subject.path)
+/** The context in which a plugin's tests load the model file at `path`, as the host would on a CPU with one thread. */
+export const fileContext = (
+  path: string,
+  changes: Partial<Omit<PluginContext, "files">> = {}
+): PluginContext => {
+  const absolute = resolve(path)
   return {
-    model: "conformance",
+    model: "model",
     version: "v1",
     files: {
-      path,
+      path: absolute,
       beside: (name) => {
-        const file = join(dirname(path), name)
+        const file = join(dirname(absolute), name)
         return existsSync(file) ? file : undefined
       }
     },
@@ -113,9 +119,11 @@ export const contextOf = <O, E>(subject: ConformanceSubject<O, E>): PluginContex
     precision: "fp32",
     threads: 1,
     log: () => {},
-    ...subject.context
+    ...changes
   }
 }
+
+const contextOf = <O, E>(subject: ConformanceSubject<O, E>): PluginContext => fileContext(subject.path, subject.context)
 
 export const decodeOptions = <O, E>(
   subject: ConformanceSubject<O, E>,

@@ -92,12 +92,15 @@ const selectOutputs = (signature: ModelSignature, settings: OnnxSettings): Resul
   }))
 }
 
+const toRuntime = (runtime: typeof Ort, { data, datatype, shape }: Tensor): Ort.Tensor =>
+  datatype === "FP16" && data instanceof Uint16Array
+    // On a Node that has Float16Array, Tensor makes one of the bits, which the native side of 1.30 cannot read
+    ? Object.assign(new runtime.Tensor("uint16", data, shape), { type: "float16" as const })
+    : new runtime.Tensor(runtimeTypes[datatype], data, shape)
+
 const toFeeds = (runtime: typeof Ort, inputs: TensorMap): Record<string, Ort.Tensor> => {
   const feeds: Record<string, Ort.Tensor> = {}
-  for (const name of Object.keys(inputs)) {
-    const { data, datatype, shape } = inputs[name]!
-    feeds[name] = new runtime.Tensor(runtimeTypes[datatype], data, shape)
-  }
+  for (const name of Object.keys(inputs)) feeds[name] = toRuntime(runtime, inputs[name]!)
   return feeds
 }
 

@@ -113,7 +113,8 @@ export const parseOnnx = (source: ByteSource): OnnxFile => {
       opsets[textOf(reader, field, 1)] = version
     } else if (field.number === 14) metadata[textOf(reader, field, 1)] = textOf(reader, field, 2)
   }
-  if (irVersion === 0 || graph === undefined) throw new MalformedFile("it is not an ONNX model")
+  if (irVersion === 0) throw new MalformedFile("it is not an ONNX model")
+  if (graph === undefined) throw new MalformedFile(`it ends after ${source.size} bytes, before its graph`)
   if (Object.keys(opsets).length === 0) throw new MalformedFile(`it ends after ${source.size} bytes, before its opset`)
   return { irVersion, producer, producerVersion, opsets, metadata, ...graph }
 }
