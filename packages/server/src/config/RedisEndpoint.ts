@@ -2,7 +2,7 @@
  * Which Redis the settings mean, if any.
  */
 import * as Redacted from "effect/Redacted"
-import type { Settings } from "./Settings.ts"
+import type { Settings } from "./SettingDefinitions.ts"
 
 /** The URL to connect to: `redis.url`, else one made of host, port and db; undefined without Redis. */
 export const redisEndpoint = ({ db, host, port, url }: Settings["redis"]): Redacted.Redacted<string> | undefined => {

@@ -54,6 +54,13 @@ export interface PlacedSetting {
   readonly setting: Setting<unknown>
 }
 
+/** A setting with the value that holds. */
+export interface EffectiveSetting extends PlacedSetting {
+  readonly value: unknown
+  /** `default`, `env PORT`, `.env PORT` or `config/sluice.yaml:4`. */
+  readonly source: string
+}
+
 export const isSetting = (node: Setting<unknown> | SettingTree): node is Setting<unknown> =>
   typeof node["env"] === "string"
 

@@ -3,7 +3,7 @@
  */
 import { Device, Precision } from "@sluice/domain/ModelInfo"
 import * as Duration from "effect/Duration"
-import { setting } from "./Setting.ts"
+import { setting, type ValuesOf } from "./Setting.ts"
 import {
   boolean,
   bytes,
@@ -19,6 +19,7 @@ import {
 } from "./SettingType.ts"
 
 const mebibyte = 1024 * 1024
+const host = text("a host name or an IP address", /^[A-Za-z0-9._:-]+$/)
 
 export const settingDefinitions = {
   config: {
@@ -33,7 +34,7 @@ export const settingDefinitions = {
   server: {
     host: setting({
       env: "HOST",
-      type: text("a host name or an IP address", /^[A-Za-z0-9._:-]+$/),
+      type: host,
       default: "127.0.0.1",
       meaning:
         "The address to listen on. 127.0.0.1 answers this machine only; 0.0.0.0 answers every network that the " +
@@ -183,7 +184,7 @@ export const settingDefinitions = {
     }),
     host: setting({
       env: "REDIS_HOST",
-      type: optional(text("a host name or an IP address", /^[A-Za-z0-9._:-]+$/)),
+      type: optional(host),
       default: undefined,
       meaning: "The Redis server's host, where redis.url is not set."
     }),
@@ -298,3 +299,6 @@ export const settingDefinitions = {
     })
   }
 }
+
+/** The value of every setting, by section and name. */
+export type Settings = ValuesOf<typeof settingDefinitions>

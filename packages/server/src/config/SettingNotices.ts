@@ -1,7 +1,8 @@
 /**
  * What an operator should know of the settings at start, though nothing is wrong with them.
  */
-import type { EffectiveSetting, Settings, SettingSources } from "./Settings.ts"
+import type { EffectiveSetting } from "./Setting.ts"
+import type { Settings } from "./SettingDefinitions.ts"
 
 const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.")
 
@@ -17,11 +18,9 @@ const redisNotice = (settings: Settings): ReadonlyArray<string> =>
     : []
 
 /** A key that a failed substitution left blank must not open the server unnoticed. */
-const tokenNotice = (settings: Settings, { dotenv, env }: SettingSources): ReadonlyArray<string> => {
+const tokenNotice = (settings: Settings, tokenLeftBlank: boolean): ReadonlyArray<string> => {
   if (settings.auth.token !== undefined) return []
-  if (env["AUTH_TOKEN"] !== undefined || dotenv["AUTH_TOKEN"] !== undefined) {
-    return ["AUTH_TOKEN is set but empty: requests need no key"]
-  }
+  if (tokenLeftBlank) return ["AUTH_TOKEN is set but empty: requests need no key"]
   return isLoopback(settings.server.host) ? [] : [
     `HOST is ${settings.server.host} and AUTH_TOKEN is not set: whoever can reach the port needs no key`
   ]
@@ -31,9 +30,9 @@ const tokenNotice = (settings: Settings, { dotenv, env }: SettingSources): Reado
 export const settingNotices = (
   settings: Settings,
   effective: ReadonlyArray<EffectiveSetting>,
-  sources: SettingSources
+  tokenLeftBlank: boolean
 ): ReadonlyArray<string> => [
   ...effective.flatMap(withoutEffect),
   ...redisNotice(settings),
-  ...tokenNotice(settings, sources)
+  ...tokenNotice(settings, tokenLeftBlank)
 ]

@@ -83,15 +83,21 @@ export const duration = (
   print: printDuration
 })
 
-export const bytes = (minimum: number, maximum: number): SettingType<number> => ({
-  expected: `a number of bytes from ${minimum} to ${maximum}, or a size such as "64 MiB"`,
-  parse: (value) =>
-    Option.filter(
-      Option.flatMap(ByteSize.fromString(String(value)), ByteSize.toNumber),
-      (size) => size >= minimum && size <= maximum
-    ),
-  print: String
-})
+/** A number of bytes, plain or with a unit. */
+export const bytes = (minimum: number, maximum: number): SettingType<number> => {
+  const plain = integer(minimum, maximum)
+  return {
+    expected: `a number of bytes from ${minimum} to ${maximum}, or a size such as "64 MiB"`,
+    parse: (value) => {
+      const size = typeof value === "string" ? ByteSize.fromString(value) : Option.none()
+      return Option.match(Option.flatMap(size, ByteSize.toNumber), {
+        onNone: () => plain.parse(value),
+        onSome: (size) => plain.parse(size)
+      })
+    },
+    print: String
+  }
+}
 
 const joinPath = (path: string, directory: string): string => isAbsolute(path) ? path : join(directory, path)
 

@@ -7,12 +7,12 @@ import type { YamlDocument } from "@sluice/core/config/YamlDocument"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { dirname } from "node:path"
-import { mapSettings, type PlacedSetting, placeSettings, type Setting, type ValuesOf } from "./Setting.ts"
-import { settingDefinitions } from "./SettingDefinitions.ts"
+import { type EffectiveSetting, mapSettings, type PlacedSetting, placeSettings, type Setting } from "./Setting.ts"
+import { settingDefinitions, type Settings } from "./SettingDefinitions.ts"
 import { settingNotices } from "./SettingNotices.ts"
 import { unknownYamlFields } from "./SettingsYaml.ts"
 
-export type Settings = ValuesOf<typeof settingDefinitions>
+export type { Settings } from "./SettingDefinitions.ts"
 
 /** Text by name, as `process.env` and `util.parseEnv` give it. */
 export type Variables = Readonly<Record<string, string | undefined>>
@@ -32,7 +32,6 @@ export interface SettingRow {
   readonly env: string
   readonly value: string
   readonly unit: string
-  /** `default`, `env PORT`, `.env PORT` or `config/sluice.yaml:4`. */
   readonly source: string
   readonly meaning: string
 }
@@ -42,12 +41,6 @@ export interface ResolvedSettings {
   readonly table: ReadonlyArray<SettingRow>
   /** What an operator should know at start, one sentence each. */
   readonly notices: ReadonlyArray<string>
-}
-
-/** A setting with the value that holds. */
-export interface EffectiveSetting extends PlacedSetting {
-  readonly value: unknown
-  readonly source: string
 }
 
 export const placedSettings: ReadonlyArray<PlacedSetting> = placeSettings(settingDefinitions)
@@ -146,6 +139,7 @@ export const resolveSettings = (sources: SettingSources): Result.Result<Resolved
   const effective = results.flatMap((result) => Result.isSuccess(result) ? [result.success] : [])
   const values = new Map(effective.map(({ setting, value }) => [setting, value]))
   const settings = mapSettings(settingDefinitions, (setting) => values.get(setting))
+  const tokenLeftBlank = [sources.env, sources.dotenv].some((from) => from["AUTH_TOKEN"]?.trim() === "")
   return Result.succeed({
     settings,
     table: effective.map(({ key, setting, source, value }) => ({
@@ -156,6 +150,6 @@ export const resolveSettings = (sources: SettingSources): Result.Result<Resolved
       source,
       meaning: setting.meaning
     })),
-    notices: settingNotices(settings, effective, sources)
+    notices: settingNotices(settings, effective, tokenLeftBlank)
   })
 }

@@ -14,16 +14,16 @@ const childrenOf = (tree: SettingTree) =>
       .map(([name, node]) => [snakeCase(name), node])
   )
 
-/** Advice for an unknown field: a near name at its level, or the key of the variable that it is named like. */
+/** Advice for an unknown field: a near name at its level, or the setting below it of that name or variable. */
 const advice = (tree: SettingTree, key: string, known: ReadonlyArray<string>, path: ReadonlyArray<string>): string => {
   const near = didYouMean(key, known)
   if (near !== "") return near
-  const placed = placeSettings(tree)
-  const byVariable = placed.find(({ setting }) => setting.inYaml && setting.env === key.toUpperCase())
-  if (byVariable !== undefined) return `: in YAML that is ${fieldPath([...path, ...byVariable.path])}`
-  const elsewhere = placed.find(({ path, setting }) => setting.inYaml && path.at(-1) === key)
-  if (elsewhere !== undefined) return `: did you mean ${fieldPath([...path, ...elsewhere.path])}?`
-  return `: the fields here are ${known.join(", ")}`
+  const meant = placeSettings(tree).find(({ path, setting }) =>
+    setting.inYaml && (setting.env === key.toUpperCase() || path.at(-1) === key)
+  )
+  return meant === undefined
+    ? `: the fields here are ${known.join(", ")}`
+    : `: in YAML that is ${fieldPath([...path, ...meant.path])}`
 }
 
 /** A mistake for each field that is unknown, and each section that is not one. */
