@@ -63,7 +63,8 @@ export interface Model {
   readonly signature: ModelSignature
   /**
    * Computes one batch. The host owns the inputs until `run` settles; the plugin owns what it returns until the host
-   * transfers it. Every output of a batchable model has the inputs' first dimension.
+   * transfers it. Every output of a batchable model has the inputs' first dimension. A thread in it must not be
+   * terminated, nor the process exited: onnxruntime then aborts the whole process (measured with 1.30).
    */
   readonly run: (inputs: TensorMap) => Effect.Effect<TensorMap, PluginError>
   /** Batches to run before the version is ready; one of zeros in the signature's shape when left out. */

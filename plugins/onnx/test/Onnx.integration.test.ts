@@ -2,7 +2,7 @@
  * The onnx plugin on real files: every datatype, files that cannot be served, and a session's life.
  */
 import { assert, describe, it } from "@effect/vitest"
-import type { Datatype, TensorMap } from "@sluice/plugin-sdk"
+import type { Datatype, TensorMap, TensorSpec } from "@sluice/plugin-sdk"
 import { conformance } from "@sluice/plugin-sdk/Conformance"
 import { fileContext } from "@sluice/plugin-sdk/ConformanceSubject"
 import { emptyData } from "@sluice/plugin-sdk/TensorRows"
@@ -17,7 +17,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Worker } from "node:worker_threads"
 import onnx from "../src/main.ts"
-import { readOnnxFile } from "../src/OnnxFile.ts"
+import { type OnnxValue, readOnnxFile } from "../src/OnnxFile.ts"
 import { fixture, shipped } from "./Fixtures.ts"
 
 const floats = (...values: ReadonlyArray<number>) => ({
@@ -187,7 +187,7 @@ describe("readOnnxFile", () => {
       Effect.gen(function*() {
         const file = yield* readOnnxFile(path)
         const { signature } = yield* load(path)
-        const specs = (values: typeof file.inputs) =>
+        const specs = (values: ReadonlyArray<Partial<TensorSpec> | OnnxValue>) =>
           values.map(({ datatype, name, shape }) => ({ name, datatype, shape }))
         assert.deepStrictEqual(specs(file.inputs), specs(signature.inputs))
         assert.deepStrictEqual(specs(file.outputs), specs(signature.outputs))
