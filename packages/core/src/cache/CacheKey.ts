@@ -57,6 +57,10 @@ const writeItem = (item: Item): void => {
     case "Text":
       scratch.tag("T")
       return scratch.text(item.text)
+    case "Tokens":
+      scratch.tag("I")
+      scratch.count(item.ids.length)
+      return item.ids.forEach((id) => scratch.float(id))
     case "Features":
       scratch.tag("F")
       scratch.count(item.values.length)
@@ -69,7 +73,11 @@ const writeItem = (item: Item): void => {
         scratch.text(name)
         writeFeature(item.fields[name] ?? null)
       }
+      return
     }
+    default:
+      // A kind of item that is not written here would have one key for all its items.
+      return item satisfies never
   }
 }
 

@@ -41,7 +41,7 @@ export class CacheStore extends Context.Service<CacheStore, {
   /** Keeps the entries for that long, in place of what the keys held. A store may let go of any entry earlier. */
   readonly setMany: (
     entries: ReadonlyArray<CacheEntry>,
-    timeToLive: Duration.Duration
+    timeToLive: Duration.Input
   ) => Effect.Effect<void, CacheStoreError>
   /** Removes every entry whose key starts with the prefix, and gives how many. */
   readonly clear: (prefix: string) => Effect.Effect<number, CacheStoreError>

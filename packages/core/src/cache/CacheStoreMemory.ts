@@ -57,7 +57,7 @@ export const layerMemory = (options: { readonly maxBytes: number }): Layer.Layer
       getMany: (keys) => Effect.map(Clock.currentTimeMillis, (now) => keys.map((key) => read(key, now))),
       setMany: (entries, timeToLive) =>
         Effect.map(Clock.currentTimeMillis, (now) => {
-          const expiresAt = now + Duration.toMillis(timeToLive)
+          const expiresAt = now + Duration.toMillis(Duration.fromInputUnsafe(timeToLive))
           for (const { key, value } of entries) write(key, value, expiresAt)
         }),
       clear: (prefix) =>

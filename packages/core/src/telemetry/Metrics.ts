@@ -6,6 +6,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type { CacheOperation } from "../cache/CacheStore.ts"
 import { VersionMeters, type VersionMetrics } from "./VersionMeters.ts"
 
 export type { CircuitState, Stage, VersionMetrics } from "./VersionMeters.ts"
@@ -38,7 +39,7 @@ export class Metrics extends Context.Service<Metrics, {
   /** The recorder of a registered version; one that forgets everything for any other. */
   readonly recorder: (model: string, version: string) => VersionMetrics
   readonly workerRestarted: (model: string, version: string) => void
-  readonly cacheStoreError: (operation: string) => void
+  readonly cacheStoreError: (operation: CacheOperation) => void
   /** A request was refused before its version was known. Its model's name is the caller's word, so it is no label. */
   readonly refused: (errorCode: string) => void
   readonly render: Effect.Effect<MetricsPage, MetricsError>
@@ -47,7 +48,7 @@ export class Metrics extends Context.Service<Metrics, {
     Layer.effect(Metrics, make(options.enabled))
 }
 
-const count = (counts: Map<string, number>, key: string): void => {
+const count = <Key>(counts: Map<Key, number>, key: Key): void => {
   counts.set(key, (counts.get(key) ?? 0) + 1)
 }
 
@@ -68,7 +69,8 @@ const forgetful: VersionMetrics = {
 
 const make = Effect.fnUntraced(function*(enabled: boolean) {
   const models = new Map<string, Map<string, VersionMeters>>()
-  const cacheStoreErrors = new Map<string, number>()
+  // Zero from the start, so that the first failure is an increase that an alert can see.
+  const cacheStoreErrors = new Map<CacheOperation, number>([["getMany", 0], ["setMany", 0], ["clear", 0], ["stats", 0]])
   const refusals = new Map<string, number>()
 
   function* versions() {

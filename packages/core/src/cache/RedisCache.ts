@@ -1,0 +1,83 @@
+/**
+ * A store in Redis, shared by all processes that use it. What it may cost a request is bounded by `CacheStoreGuard.ts`.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { Redis as Client } from "ioredis"
+import { KEY_ROOT } from "./CacheKey.ts"
+import { type CacheOperation, CacheStore, CacheStoreError } from "./CacheStore.ts"
+import { type CacheStoreBudget, defaultCacheStoreBudget, guarded } from "./CacheStoreGuard.ts"
+import { RedisConnection } from "./Redis.ts"
+
+/** Keys a step of a scan looks at: small enough that Redis serves others in between. */
+const scanStep = 1_000
+
+/** A prefix as a pattern in which nothing but the end varies. */
+const startingWith = (prefix: string): string => `${prefix.replace(/[\\*?[\]]/g, "\\$&")}*`
+
+/** Stops early when nobody waits for it any more. */
+async function* scan(client: Client, prefix: string, signal: AbortSignal): AsyncGenerator<ReadonlyArray<string>> {
+  let cursor = "0"
+  do {
+    signal.throwIfAborted()
+    const [next, keys] = await client.scan(cursor, "MATCH", startingWith(prefix), "COUNT", scanStep)
+    cursor = next
+    if (keys.length > 0) yield keys
+  } while (cursor !== "0")
+}
+
+/** Sends all commands at once, and gives their replies; the first error among them fails all. */
+const runPipeline = async (pipeline: ReturnType<Client["pipeline"]>): Promise<ReadonlyArray<unknown>> => {
+  const replies = await pipeline.exec() ?? []
+  return replies.map(([error, reply]) => {
+    if (error !== null) throw error
+    return reply
+  })
+}
+
+const asking =
+  (operation: CacheOperation) => <A>(ask: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, CacheStoreError> =>
+    Effect.tryPromise({ try: ask, catch: (cause) => new CacheStoreError({ operation, reason: "failed", cause }) })
+
+const storeOn = (client: Client): CacheStore["Service"] => ({
+  getMany: (keys) =>
+    asking("getMany")(async () => {
+      if (keys.length === 0) return []
+      const values = await client.mgetBuffer(...keys)
+      return values.map((value) => value ?? undefined)
+    }),
+  setMany: (entries, timeToLive) =>
+    asking("setMany")(async () => {
+      const milliseconds = Math.max(1, Math.round(Duration.toMillis(Duration.fromInputUnsafe(timeToLive))))
+      const pipeline = client.pipeline()
+      for (const { key, value } of entries) {
+        pipeline.set(key, Buffer.from(value.buffer, value.byteOffset, value.byteLength), "PX", milliseconds)
+      }
+      await runPipeline(pipeline)
+    }),
+  clear: (prefix) =>
+    asking("clear")(async (signal) => {
+      let removed = 0
+      for await (const keys of scan(client, prefix, signal)) removed += await client.unlink(...keys)
+      return removed
+    }),
+  // A database may hold more than this cache, so its own totals say nothing: the entries are counted one by one.
+  stats: asking("stats")(async (signal) => {
+    let entries = 0
+    let bytes = 0
+    for await (const keys of scan(client, KEY_ROOT, signal)) {
+      const pipeline = client.pipeline()
+      for (const key of keys) pipeline.memory("USAGE", key)
+      const sizes = (await runPipeline(pipeline)).filter((size) => typeof size === "number")
+      entries += sizes.length
+      bytes += sizes.reduce((total, size) => total + size, 0)
+    }
+    return { entries, bytes }
+  })
+})
+
+export const layerRedis = (
+  budget: CacheStoreBudget = defaultCacheStoreBudget
+): Layer.Layer<CacheStore, never, RedisConnection> =>
+  Layer.effect(CacheStore, Effect.map(RedisConnection, ({ client }) => guarded(storeOn(client), budget)))

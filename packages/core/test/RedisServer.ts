@@ -1,0 +1,86 @@
+/**
+ * A real redis-server for a test: on a port of its own, with nothing kept on disk, gone when the scope closes.
+ */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
+import { mkdtemp, rm } from "node:fs/promises"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+
+export interface RedisServer {
+  readonly port: number
+  /** Ends it at once, as a crash does. */
+  readonly kill: Effect.Effect<void>
+  /** Starts it again, empty, on the same port. */
+  readonly restart: Effect.Effect<void>
+  /** It keeps its connections and accepts new ones, and answers nothing. */
+  readonly stall: Effect.Effect<void>
+  readonly resume: Effect.Effect<void>
+}
+
+/** Whether to skip what needs a redis-server, loudly; where skips are forbidden it never is, and the tests fail. */
+export const withoutRedis: boolean = (() => {
+  if (spawnSync("redis-server", ["--version"]).status === 0) return false
+  if (process.env["SLUICE_NO_SKIPS"] === "1") return false
+  process.stderr.write("SKIPPED: no redis-server on PATH, so nothing that needs one is tested\n")
+  return true
+})()
+
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const address = server.address()
+  server.close()
+  await once(server, "close")
+  if (address === null || typeof address === "string") throw new Error("no port")
+  return address.port
+}
+
+const start = async (port: number, folder: string): Promise<ChildProcess> => {
+  const args = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"]
+  const child = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] })
+  let output = ""
+  await new Promise<void>((resolve, reject) => {
+    child.once("error", reject)
+    child.once("exit", () => reject(new Error(`redis-server ended: ${output}`)))
+    child.stdout.on("data", (chunk: Buffer) => {
+      output += chunk.toString()
+      if (output.includes("Ready to accept connections")) resolve()
+    })
+  })
+  return child
+}
+
+const end = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, "exit")
+  child.kill("SIGKILL")
+  await ended
+}
+
+export const redisServer: Effect.Effect<RedisServer, never, Scope.Scope> = Effect.gen(function*() {
+  const folder = yield* Effect.acquireRelease(
+    Effect.promise(() => mkdtemp(join(tmpdir(), "sluice-redis-"))),
+    (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
+  )
+  const port = yield* Effect.promise(freePort)
+  const running = { child: yield* Effect.promise(() => start(port, folder)) }
+  yield* Effect.addFinalizer(() => Effect.promise(() => end(running.child)))
+  const signal = (name: "SIGSTOP" | "SIGCONT") =>
+    Effect.sync(() => {
+      running.child.kill(name)
+    })
+  return {
+    port,
+    kill: Effect.promise(() => end(running.child)),
+    restart: Effect.promise(async () => {
+      await end(running.child)
+      running.child = await start(port, folder)
+    }),
+    stall: signal("SIGSTOP"),
+    resume: signal("SIGCONT")
+  }
+})
