@@ -2,18 +2,16 @@
  * What the server prints when it listens and when it is ready: where, and which models in which version and precision.
  */
 import type { VersionInfo } from "@sluice/core/registry/ModelRegistry"
-import type * as HttpServer from "effect/http/HttpServer"
 import type { Settings } from "./config/Settings.ts"
 
-const urlOf = (settings: Settings, address: HttpServer.HttpServer["Service"]["address"]): string => {
-  const port = address._tag === "UnixPathAddress" ? settings.server.port : address.port
+const urlOf = (settings: Settings, port: number | undefined): string => {
   const { host } = settings.server
   const name = host === "127.0.0.1" || host === "::1" ? "localhost" : host.includes(":") ? `[${host}]` : host
-  return `http://${name}:${port}`
+  return `http://${name}:${port ?? settings.server.port}`
 }
 
-export const listenBanner = (settings: Settings, address: HttpServer.HttpServer["Service"]["address"]): string => {
-  const url = urlOf(settings, address)
+export const listenBanner = (settings: Settings, port: number | undefined): string => {
+  const url = urlOf(settings, port)
   return [
     `Sluice listens on ${url}`,
     `  docs     ${url}/docs, ${url}/redoc`,
@@ -38,5 +36,6 @@ export const readyBanner = (versions: ReadonlyArray<VersionInfo>, sinceStartMs: 
     version.failure ?? ""
   ])
   const ready = versions.filter((version) => version.state === "ready").length
-  return [`${ready} of ${versions.length} model versions ready after ${Math.round(sinceStartMs)} ms`, ...pad(rows)].join("\n")
+  return [`${ready} of ${versions.length} model versions ready after ${Math.round(sinceStartMs)} ms`, ...pad(rows)]
+    .join("\n")
 }

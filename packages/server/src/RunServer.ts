@@ -5,12 +5,12 @@ import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { serve } from "./Serve.ts"
+import { serve, type ServeOptions } from "./Serve.ts"
 
 /** 128 + SIGINT, as a shell reports it. */
 const interruptedCode = 130
 
-export const runServer = (): void => {
+export const runServer = (options: Omit<ServeOptions, "stop">): void => {
   const stop = Deferred.makeUnsafe<void>()
   let signals = 0
   const onSignal = (signal: NodeJS.Signals): void => {
@@ -19,7 +19,7 @@ export const runServer = (): void => {
   }
   process.on("SIGINT", onSignal)
   process.on("SIGTERM", onSignal)
-  Effect.runFork(serve(Deferred.await(stop))).addObserver((exit) => {
+  Effect.runFork(serve({ ...options, stop: Deferred.await(stop) })).addObserver((exit) => {
     if (Exit.isSuccess(exit)) process.exit(0)
     const error = Cause.squash(exit.cause)
     process.stderr.write(`sluice: ${error instanceof Error ? error.message : String(error)}\n`)

@@ -1,54 +1,57 @@
 /**
  * The server's life: settings, models, listening, ready; then, when it is told to stop, draining and the end.
  */
-import { readRegistry } from "@sluice/core/registry/RegistryFile"
 import { detectCores } from "@sluice/core/execution/Cores"
+import { SpareWorkers } from "@sluice/core/execution/SpareWorkers"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
+import { readRegistry } from "@sluice/core/registry/RegistryFile"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as HttpRouter from "effect/http/HttpRouter"
-import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import { listenBanner, readyBanner } from "./Banner.ts"
 import { loadSettings } from "./config/LoadSettings.ts"
-import { httpListener } from "./http/HttpListener.ts"
+import type { Variables } from "./config/Settings.ts"
+import { engineLayer } from "./Engine.ts"
 import { Lifecycle } from "./lifecycle/Lifecycle.ts"
-import { engineLayer, routesLayer } from "./Platform.ts"
+
+export interface ServeOptions {
+  /** The environment that overrides the configuration. */
+  readonly env: Variables
+  /** Settles when the server is to stop. */
+  readonly stop: Effect.Effect<void>
+  /** Workers that were started before the server's own imports. */
+  readonly spares?: SpareWorkers
+}
 
 /**
  * Serves until `stop` settles. Fails, before it has listened, on a bad configuration, a missing file or a port in use;
- * the error's message is one sentence for the operator.
+ * the error's message is a sentence for the operator.
  */
-export const serve = Effect.fnUntraced(function*(stop: Effect.Effect<void>) {
-  const { notices, settings } = yield* loadSettings({ env: process.env })
+export const serve = Effect.fnUntraced(function*({ env, spares = new SpareWorkers(0), stop }: ServeOptions) {
+  const { notices, settings } = yield* loadSettings({ env })
   const registryFile = yield* readRegistry(settings.models.registry)
   const cores = yield* detectCores
-  const { host, port } = settings.server
+  const engine = yield* Layer.build(engineLayer(settings, registryFile, cores, spares))
+  const registry = Context.get(engine, ModelRegistry)
 
-  const listener = httpListener({ host, port, shutdownTimeout: settings.shutdown.timeout })
-  const app = HttpRouter.serve(routesLayer(settings), { disableLogger: true, disableListenLog: true }).pipe(
-    Layer.provideMerge(engineLayer(settings, registryFile, cores)),
-    Layer.provideMerge(listener)
-  )
+  // The models are loading in their workers by now; the HTTP stack is imported meanwhile.
+  const { listeningOn, surfacesLayer } = yield* Effect.promise(() => import("./Surfaces.ts"))
+  const surfaces = yield* Layer.build(surfacesLayer(settings)).pipe(Effect.provideContext(engine))
+  const lifecycle = Context.get(surfaces, Lifecycle)
 
-  yield* Effect.gen(function*() {
-    const context = yield* Layer.build(app)
-    const registry = Context.get(context, ModelRegistry)
-    const lifecycle = Context.get(context, Lifecycle)
-    const { address } = Context.get(context, HttpServer.HttpServer)
-    for (const notice of [...notices, ...registry.notices]) yield* Effect.logWarning(notice)
-    yield* Console.log(listenBanner(settings, address))
-    yield* Effect.forkScoped(
-      registry.settled.pipe(
-        Effect.andThen(registry.list),
-        Effect.flatMap((versions) => Console.log(readyBanner(versions, process.uptime() * 1000)))
-      )
-    )
-    yield* stop
-    yield* lifecycle.drain
-    yield* Effect.logInfo(`stopping: readiness fails for ${Duration.format(settings.shutdown.drainDelay)}, then requests in flight finish`)
-    yield* Effect.sleep(settings.shutdown.drainDelay)
-  }).pipe(Effect.scoped)
-})
+  for (const notice of [...notices, ...registry.notices]) yield* Effect.logWarning(notice)
+  yield* Console.log(listenBanner(settings, listeningOn(surfaces)))
+  yield* Effect.forkScoped(Effect.gen(function*() {
+    yield* registry.settled
+    yield* Effect.promise(() => spares.end())
+    yield* Console.log(readyBanner(yield* registry.list, process.uptime() * 1000))
+  }))
+
+  yield* stop
+  yield* lifecycle.drain
+  const drainDelay = Duration.format(settings.shutdown.drainDelay)
+  yield* Effect.logInfo(`stopping: readiness fails for ${drainDelay}, then requests in flight finish`)
+  yield* Effect.sleep(settings.shutdown.drainDelay)
+}, Effect.scoped)

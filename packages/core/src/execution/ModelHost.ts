@@ -61,7 +61,8 @@ export class ModelHost extends Context.Service<ModelHost, {
         const { model, version } = spec
         const idle = yield* Queue.unbounded<Instance>()
         const first = yield* Deferred.make<ModelSignature, LoadFailed>()
-        const worker = plan.shareWorker ? pool.shared(spec.pluginUrl) : pool.dedicated
+        // Versions of one plugin share a worker for each instance number, so that together they use no more threads.
+        const workerOf = (slot: number) => plan.shareWorker ? pool.shared(`${spec.pluginUrl}#${slot}`) : pool.dedicated
 
         const toCallerError = (error: CallError) =>
           Effect.as(
@@ -77,8 +78,8 @@ export class ModelHost extends Context.Service<ModelHost, {
         })
 
         /** One life of an instance: from starting its worker to that worker's end. Fails if it does not even load. */
-        const live = Effect.fnUntraced(function*() {
-          const thread = yield* worker
+        const live = Effect.fnUntraced(function*(slot: number) {
+          const thread = yield* workerOf(slot)
           const id = instances++
           const signature = yield* thread.load(id, { ...spec, threads: plan.threads })
           yield* Effect.addFinalizer(() => Effect.ignore(thread.release(id)))
@@ -87,26 +88,28 @@ export class ModelHost extends Context.Service<ModelHost, {
           return yield* thread.ended
         }, Effect.scoped)
 
-        const supervise = Effect.fnUntraced(function*() {
+        const supervise = Effect.fnUntraced(function*(slot: number) {
           let restarts = 0
           while (true) {
             const started = yield* Clock.currentTimeMillis
-            const outcome = yield* Effect.result(live())
+            const outcome = yield* Effect.result(live(slot))
             const lived = (yield* Clock.currentTimeMillis) - started
             const reason = outcome._tag === "Success" ? outcome.success : outcome.failure.reason
             if (yield* Deferred.fail(first, new LoadFailed({ reason }))) return
             restarts = lived >= healthyAfterMs ? 0 : restarts
             const delay = restartDelayMs(restarts++)
             metrics.workerRestarted(model, version)
-            yield* Effect.logWarning(`an instance of ${modelId(model, version)} ended: ${reason}. Restart in ${delay} ms`)
+            yield* Effect.logWarning(
+              `an instance of ${modelId(model, version)} ended: ${reason}. Restart in ${delay} ms`
+            )
             yield* Effect.sleep(delay)
           }
         })
 
-        yield* Effect.forkScoped(supervise())
+        yield* Effect.forkScoped(supervise(0))
         const signature = yield* Deferred.await(first)
         // The others load while the first already serves, so that a version is ready as soon as it can answer.
-        for (let i = 1; i < plan.instances; i++) yield* Effect.forkScoped(supervise())
+        for (let slot = 1; slot < plan.instances; slot++) yield* Effect.forkScoped(supervise(slot))
 
         const acquire: Effect.Effect<Instance> = Effect.flatMap(
           Queue.take(idle),

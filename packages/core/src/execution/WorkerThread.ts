@@ -7,7 +7,7 @@ import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { Worker } from "node:worker_threads"
+import type { Worker } from "node:worker_threads"
 import { type FromWorker, type LoadSpec, toTransferable, type ToWorker } from "./WorkerProtocol.ts"
 
 /** The plugin said no, or threw. */
@@ -62,73 +62,77 @@ const logMessage = (message: Extract<FromWorker, { readonly _tag: "Log" }>) => {
 const unexpected = (answer: Answer) =>
   new PluginCallFailed({ reason: answer._tag === "Failed" ? answer.reason : `unexpected answer ${answer._tag}` })
 
-/** Starts a worker thread; it is ended with the scope. */
-export const make: Effect.Effect<WorkerThread, never, Scope.Scope> = Effect.gen(function*() {
-  const context = yield* Effect.context<never>()
-  const runFork = Effect.runForkWith(context)
-  const ended = yield* Deferred.make<string>()
-  const waiting = new Map<number, Settle>()
-  let calls = 0
-  let lost: string | undefined
+/** Takes charge of a worker thread that runs `WorkerMain.ts`; it is ended with the scope. */
+export const make = Effect.fnUntraced(
+  function*(start: () => Worker): Effect.fn.Return<WorkerThread, never, Scope.Scope> {
+    const context = yield* Effect.context<never>()
+    const runFork = Effect.runForkWith(context)
+    const ended = yield* Deferred.make<string>()
+    const waiting = new Map<number, Settle>()
+    let calls = 0
+    let lost: string | undefined
 
-  const worker = new Worker(new URL("./WorkerMain.ts", import.meta.url))
+    const worker = start()
 
-  const end = (reason: string): void => {
-    if (lost !== undefined) return
-    lost = reason
-    for (const settle of waiting.values()) settle(Effect.fail(new WorkerLost({ reason })))
-    waiting.clear()
-    Deferred.doneUnsafe(ended, Effect.succeed(reason))
-  }
-  worker.on("message", (message: FromWorker) => {
-    if (message._tag === "Log") {
-      runFork(logMessage(message))
-      return
+    const end = (reason: string): void => {
+      if (lost !== undefined) return
+      lost = reason
+      for (const settle of waiting.values()) settle(Effect.fail(new WorkerLost({ reason })))
+      waiting.clear()
+      Deferred.doneUnsafe(ended, Effect.succeed(reason))
     }
-    const settle = waiting.get(message.call)
-    waiting.delete(message.call)
-    settle?.(Effect.succeed(message))
-  })
-  worker.on("error", (error) => end(error instanceof Error ? error.message : String(error)))
-  worker.on("exit", (code) => end(`the worker ended with code ${code}`))
-  yield* Effect.addFinalizer(() =>
-    Effect.promise(() => {
-      end("the worker was stopped")
-      return worker.terminate()
-    })
-  )
-
-  const call = (message: Call<ToWorker>, transfer: ReadonlyArray<ArrayBuffer> = []) =>
-    Effect.callback<Answer, CallError>((resume) => {
-      if (lost !== undefined) return resume(Effect.fail(new WorkerLost({ reason: lost })))
-      const number = calls++
-      waiting.set(number, resume)
-      try {
-        worker.postMessage({ ...message, call: number }, [...transfer])
-      } catch (cause) {
-        waiting.delete(number)
-        resume(Effect.fail(new PluginCallFailed({ reason: `the inputs cannot be moved to the worker: ${String(cause)}` })))
+    worker.on("message", (message: FromWorker) => {
+      if (message._tag === "Log") {
+        runFork(logMessage(message))
+        return
       }
+      const settle = waiting.get(message.call)
+      waiting.delete(message.call)
+      settle?.(Effect.succeed(message))
     })
+    worker.on("error", (error) => end(error instanceof Error ? error.message : String(error)))
+    worker.on("exit", (code) => end(`the worker ended with code ${code}`))
+    yield* Effect.addFinalizer(() =>
+      Effect.promise(() => {
+        end("the worker was stopped")
+        return worker.terminate()
+      })
+    )
 
-  return {
-    id: worker.threadId,
-    load: Effect.fnUntraced(function*(instance, spec) {
-      const answer = yield* call({ _tag: "Load", instance, spec })
-      if (answer._tag === "Loaded") return answer.signature
-      return yield* unexpected(answer)
-    }),
-    run: Effect.fnUntraced(function*(instance, inputs) {
-      const { buffers, tensors } = toTransferable(inputs)
-      const answer = yield* call({ _tag: "Run", instance, inputs: tensors }, buffers)
-      if (answer._tag === "Ran") return answer
-      return yield* unexpected(answer)
-    }),
-    release: Effect.fnUntraced(function*(instance) {
-      const answer = yield* call({ _tag: "Release", instance })
-      if (answer._tag !== "Released") return yield* unexpected(answer)
-    }),
-    alive: () => lost === undefined,
-    ended: Deferred.await(ended)
+    const call = (message: Call<ToWorker>, transfer: ReadonlyArray<ArrayBuffer> = []) =>
+      Effect.callback<Answer, CallError>((resume) => {
+        if (lost !== undefined) return resume(Effect.fail(new WorkerLost({ reason: lost })))
+        const number = calls++
+        waiting.set(number, resume)
+        try {
+          worker.postMessage({ ...message, call: number }, [...transfer])
+        } catch (cause) {
+          waiting.delete(number)
+          resume(
+            Effect.fail(new PluginCallFailed({ reason: `the inputs cannot be moved to the worker: ${String(cause)}` }))
+          )
+        }
+      })
+
+    return {
+      id: worker.threadId,
+      load: Effect.fnUntraced(function*(instance, spec) {
+        const answer = yield* call({ _tag: "Load", instance, spec })
+        if (answer._tag === "Loaded") return answer.signature
+        return yield* unexpected(answer)
+      }),
+      run: Effect.fnUntraced(function*(instance, inputs) {
+        const { buffers, tensors } = toTransferable(inputs)
+        const answer = yield* call({ _tag: "Run", instance, inputs: tensors }, buffers)
+        if (answer._tag === "Ran") return answer
+        return yield* unexpected(answer)
+      }),
+      release: Effect.fnUntraced(function*(instance) {
+        const answer = yield* call({ _tag: "Release", instance })
+        if (answer._tag !== "Released") return yield* unexpected(answer)
+      }),
+      alive: () => lost === undefined,
+      ended: Deferred.await(ended)
+    }
   }
-})
+)

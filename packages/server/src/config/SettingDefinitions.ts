@@ -4,28 +4,16 @@
 import { Device, Precision } from "@sluice/domain/ModelInfo"
 import * as Duration from "effect/Duration"
 import { setting, type ValuesOf } from "./Setting.ts"
-import {
-  boolean,
-  bytes,
-  choice,
-  duration,
-  integer,
-  modules,
-  optional,
-  path,
-  redisUrl,
-  text,
-  token
-} from "./SettingType.ts"
+import * as Type from "./SettingType.ts"
 
 const mebibyte = 1024 * 1024
-const host = text("a host name or an IP address", /^[A-Za-z0-9._:-]+$/)
+const host = Type.text("a host name or an IP address", /^[A-Za-z0-9._:-]+$/)
 
 export const settingDefinitions = {
   config: {
     file: setting({
       env: "SLUICE_CONFIG",
-      type: path,
+      type: Type.path,
       default: "config/sluice.yaml",
       inYaml: false,
       meaning: "The file that these settings are read from. The default may be missing; a file named here must exist."
@@ -42,13 +30,13 @@ export const settingDefinitions = {
     }),
     port: setting({
       env: "PORT",
-      type: integer(0, 65_535),
+      type: Type.integer(0, 65_535),
       default: 8000,
       meaning: "The TCP port to listen on. 0 takes a free one and prints it."
     }),
     workers: setting({
       env: "WORKERS",
-      type: integer(1, 1_024),
+      type: Type.integer(1, 1_024),
       default: 1,
       unit: "processes",
       meaning:
@@ -58,10 +46,7 @@ export const settingDefinitions = {
     }),
     apiPrefix: setting({
       env: "API_V1_STR",
-      type: text(
-        "a path such as /api/v1, without a slash at the end, and not /v1 or /v2, which the standards use",
-        /^(?!\/v[12]$)(?:\/[A-Za-z0-9._~-]+)+$/
-      ),
+      type: Type.routePrefix,
       default: "/api/v1",
       meaning:
         "The path before the platform's own routes, as in /api/v1/predict. Changing it changes the URL that every " +
@@ -70,7 +55,7 @@ export const settingDefinitions = {
   },
   plugins: setting({
     env: "SLUICE_PLUGINS",
-    type: modules,
+    type: Type.modules,
     default: ["@sluice/plugin-text", "@sluice/plugin-sklearn-onnx", "@sluice/plugin-onnx"],
     meaning:
       "The plugins that may serve models, by package name or by path. A model that names no plugin is served by the " +
@@ -79,13 +64,13 @@ export const settingDefinitions = {
   models: {
     registry: setting({
       env: "MODEL_REGISTRY",
-      type: path,
+      type: Type.path,
       default: "config/model_registry.yaml",
       meaning: "The file that lists the models. Model paths in it count from its own directory."
     }),
     cacheSize: setting({
       env: "MODEL_CACHE_SIZE",
-      type: optional(integer(1, 100_000)),
+      type: Type.optional(Type.integer(1, 100_000)),
       default: undefined,
       unit: "versions",
       meaning:
@@ -95,7 +80,7 @@ export const settingDefinitions = {
     }),
     precision: setting({
       env: "PRECISION",
-      type: optional(choice(Precision.literals)),
+      type: Type.optional(Type.choice(Precision.literals)),
       default: undefined,
       meaning:
         "Serve every model in this precision if it has such a file; those that have none keep their own and are " +
@@ -104,7 +89,7 @@ export const settingDefinitions = {
     }),
     device: setting({
       env: "DEVICE",
-      type: choice(Device.literals),
+      type: Type.choice(Device.literals),
       default: "cpu",
       meaning:
         "Where models run, unless the registry says otherwise of one. A device that the runtime lacks is an error " +
@@ -114,7 +99,7 @@ export const settingDefinitions = {
   batching: {
     maxBatchSize: setting({
       env: "BATCH_SIZE",
-      type: optional(integer(1, 65_536)),
+      type: Type.optional(Type.integer(1, 65_536)),
       default: undefined,
       unit: "items",
       meaning:
@@ -123,7 +108,7 @@ export const settingDefinitions = {
     }),
     window: setting({
       env: "BATCH_WINDOW",
-      type: duration("milliseconds", Duration.seconds(60)),
+      type: Type.duration("milliseconds", Duration.seconds(60)),
       default: Duration.zero,
       unit: "ms",
       meaning:
@@ -132,7 +117,7 @@ export const settingDefinitions = {
     }),
     queueCapacity: setting({
       env: "QUEUE_CAPACITY",
-      type: integer(1, 1_000_000),
+      type: Type.integer(1, 1_000_000),
       default: 1024,
       unit: "items",
       meaning:
@@ -143,13 +128,13 @@ export const settingDefinitions = {
   cache: {
     enabled: setting({
       env: "CACHE_ENABLED",
-      type: boolean,
+      type: Type.boolean,
       default: true,
       meaning: "Whether answers are kept and given again for the same item. Off computes every request anew."
     }),
     ttl: setting({
       env: "REDIS_CACHE_TTL",
-      type: duration("seconds", Duration.days(365)),
+      type: Type.duration("seconds", Duration.days(365)),
       default: Duration.hours(1),
       unit: "s",
       meaning:
@@ -158,14 +143,14 @@ export const settingDefinitions = {
     }),
     maxBytes: setting({
       env: "CACHE_MAX_BYTES",
-      type: bytes(0, 1024 * 1024 * mebibyte),
+      type: Type.bytes(0, 1024 * 1024 * mebibyte),
       default: 64 * mebibyte,
       unit: "bytes",
       meaning: "How much memory the answers kept in this process may take; the least recently used go first."
     }),
     timeBudget: setting({
       env: "CACHE_TIME_BUDGET",
-      type: duration("milliseconds", Duration.seconds(60)),
+      type: Type.duration("milliseconds", Duration.seconds(60)),
       default: Duration.millis(50),
       unit: "ms",
       meaning:
@@ -176,7 +161,7 @@ export const settingDefinitions = {
   redis: {
     url: setting({
       env: "REDIS_URL",
-      type: optional(redisUrl),
+      type: Type.optional(Type.redisUrl),
       default: undefined,
       meaning:
         "The Redis that keeps answers for several servers and across restarts, with user and password if it wants " +
@@ -184,19 +169,19 @@ export const settingDefinitions = {
     }),
     host: setting({
       env: "REDIS_HOST",
-      type: optional(host),
+      type: Type.optional(host),
       default: undefined,
       meaning: "The Redis server's host, where redis.url is not set."
     }),
     port: setting({
       env: "REDIS_PORT",
-      type: integer(1, 65_535),
+      type: Type.integer(1, 65_535),
       default: 6379,
       meaning: "The Redis server's port, beside redis.host."
     }),
     db: setting({
       env: "REDIS_DB",
-      type: integer(0, 1_000_000),
+      type: Type.integer(0, 1_000_000),
       default: 0,
       meaning: "The number of the Redis database, beside redis.host. Another number keeps two installations apart."
     })
@@ -204,7 +189,7 @@ export const settingDefinitions = {
   limits: {
     maxBodyBytes: setting({
       env: "MAX_BODY_BYTES",
-      type: bytes(1_024, 1024 * mebibyte),
+      type: Type.bytes(1_024, 1024 * mebibyte),
       default: 8 * mebibyte,
       unit: "bytes",
       meaning:
@@ -213,7 +198,7 @@ export const settingDefinitions = {
     }),
     requestTimeout: setting({
       env: "REQUEST_TIMEOUT_MS",
-      type: duration("milliseconds", Duration.hours(1)),
+      type: Type.duration("milliseconds", Duration.hours(1)),
       default: Duration.seconds(30),
       unit: "ms",
       meaning:
@@ -224,7 +209,7 @@ export const settingDefinitions = {
   auth: {
     token: setting({
       env: "AUTH_TOKEN",
-      type: optional(token),
+      type: Type.optional(Type.token),
       default: undefined,
       meaning:
         "The key that every request must carry, in X-Token or Authorization: Bearer. Unset lets everyone in who can " +
@@ -234,26 +219,26 @@ export const settingDefinitions = {
   telemetry: {
     logLevel: setting({
       env: "LOG_LEVEL",
-      type: choice(["trace", "debug", "info", "warn", "error", "fatal", "none"]),
+      type: Type.choice(["trace", "debug", "info", "warn", "error", "fatal", "none"]),
       default: "info",
       meaning: "The least severe message that is logged. debug and trace cost throughput."
     }),
     logFormat: setting({
       env: "LOG_FORMAT",
-      type: choice(["auto", "json", "pretty"]),
+      type: Type.choice(["auto", "json", "pretty"]),
       default: "auto",
       meaning:
         "How log lines look: json for collectors, pretty for people; auto is pretty on a terminal and json elsewhere."
     }),
     metrics: setting({
       env: "ENABLE_METRICS",
-      type: boolean,
+      type: Type.boolean,
       default: true,
       meaning: "Whether GET /metrics answers, for Prometheus."
     }),
     tracing: setting({
       env: "ENABLE_TRACING",
-      type: boolean,
+      type: Type.boolean,
       default: false,
       meaning:
         "Whether each request is traced and sent by OTLP to where OTEL_EXPORTER_OTLP_ENDPOINT says. It costs some " +
@@ -263,7 +248,7 @@ export const settingDefinitions = {
   shutdown: {
     timeout: setting({
       env: "SHUTDOWN_TIMEOUT",
-      type: duration("seconds", Duration.hours(1)),
+      type: Type.duration("seconds", Duration.hours(1)),
       default: Duration.seconds(30),
       unit: "s",
       meaning:
@@ -272,7 +257,7 @@ export const settingDefinitions = {
     }),
     drainDelay: setting({
       env: "DRAIN_DELAY",
-      type: duration("milliseconds", Duration.minutes(10)),
+      type: Type.duration("milliseconds", Duration.minutes(10)),
       default: Duration.millis(500),
       unit: "ms",
       meaning:
@@ -283,7 +268,7 @@ export const settingDefinitions = {
   breaker: {
     failures: setting({
       env: "BREAKER_FAILURES",
-      type: integer(1, 1_000_000),
+      type: Type.integer(1, 1_000_000),
       default: 5,
       unit: "failures",
       meaning:
@@ -292,7 +277,7 @@ export const settingDefinitions = {
     }),
     openDuration: setting({
       env: "BREAKER_OPEN_DURATION",
-      type: duration("seconds", Duration.hours(1)),
+      type: Type.duration("seconds", Duration.hours(1)),
       default: Duration.seconds(10),
       unit: "s",
       meaning: "How long such a version is left alone, its callers getting 503, before one request tries it again."

@@ -42,6 +42,16 @@ export const text = (expected: string, form: RegExp): SettingType<string> => ({
   print: (value) => value
 })
 
+/** A path under which routes stand. The standards' own prefixes would put two meanings on one route. */
+export const routePrefix: SettingType<`/${string}`> = {
+  expected: "a path such as /api/v1, without a slash at the end, and not /v1 or /v2, which the standards use",
+  parse: (value) => {
+    const isPrefix = (text: string): text is `/${string}` => /^(?!\/v[12]$)(?:\/[A-Za-z0-9._~-]+)+$/.test(text)
+    return typeof value === "string" && isPrefix(value) ? Option.some(value) : Option.none()
+  },
+  print: (value) => value
+}
+
 export const integer = (minimum: number, maximum: number): SettingType<number> => ({
   expected: `a whole number from ${minimum} to ${maximum}`,
   parse: (value) => {

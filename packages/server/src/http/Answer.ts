@@ -1,8 +1,8 @@
 /**
  * How a handler answers: its value as JSON, its error in the shape of the surface that was asked.
  */
-import type { SluiceError } from "@sluice/domain/Errors"
 import type { StageTimings } from "@sluice/core/InferRequest"
+import type { SluiceError } from "@sluice/domain/Errors"
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import { RequestContext } from "./RequestContext.ts"

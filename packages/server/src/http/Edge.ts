@@ -3,7 +3,13 @@
  */
 import type { SluiceApi } from "@sluice/api/SluiceApi"
 import { monotonicMs } from "@sluice/core/Monotonic"
-import { InternalError, MethodNotAllowed, RouteNotFound, type SluiceError, UnsupportedMediaType } from "@sluice/domain/Errors"
+import {
+  InternalError,
+  MethodNotAllowed,
+  RouteNotFound,
+  type SluiceError,
+  UnsupportedMediaType
+} from "@sluice/domain/Errors"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -17,7 +23,8 @@ import { allowedMethods, makeRouteTable, type RouteTable } from "./RouteTable.ts
 import { errorResponse } from "./Surface.ts"
 
 /** Answered without a key: what probes and scrapers ask, the documents, and RPC, which checks each call itself. */
-const open = /^\/(health|livez|readyz|readiness|metrics|docs|redoc|redoc\.standalone\.js|openapi\.json|rpc|rpc\/ws|v2\/health\/(live|ready))$/
+const open =
+  /^\/(health|livez|readyz|readiness|metrics|docs|redoc|redoc\.standalone\.js|openapi\.json|rpc|rpc\/ws|v2\/health\/(live|ready))$/
 
 const contentCodings = ["gzip", "deflate", "identity"]
 
@@ -83,7 +90,8 @@ export const edge = (api: SluiceApi) =>
               )
             )
           )
-          const timing = response.headers["server-timing"] ?? `total;dur=${((yield* monotonicMs) - startedMs).toFixed(2)}`
+          const timing = response.headers["server-timing"] ??
+            `total;dur=${((yield* monotonicMs) - startedMs).toFixed(2)}`
           return HttpServerResponse.setHeaders(response, {
             "x-request-id": requestId,
             "server-timing": timing,

@@ -10,7 +10,9 @@ import * as Layer from "effect/Layer"
 import { createServer } from "node:http"
 
 /** The address cannot be listened on. */
-export class ListenFailed extends Data.TaggedError("ListenFailed")<{ readonly reason: string; readonly cause: unknown }> {
+export class ListenFailed
+  extends Data.TaggedError("ListenFailed")<{ readonly reason: string; readonly cause: unknown }>
+{
   override get message() {
     return this.reason
   }

@@ -26,10 +26,15 @@ const readText = Effect.fnUntraced(function*(request: HttpServerRequest.HttpServ
   const limitBytes = limit === undefined ? Infinity : ByteSize.toNumberUnsafe(limit)
   const tooLarge = new PayloadTooLarge({ limitBytes })
   if (Number(request.headers["content-length"] ?? 0) > limitBytes) return yield* tooLarge
-  return yield* Effect.mapError(request.text, ({ reason }) =>
-    reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
-      ? tooLarge
-      : new MalformedRequest({ detail: "the body ended early, or is not in the Content-Encoding that the header names" }))
+  return yield* Effect.mapError(
+    request.text,
+    ({ reason }) =>
+      reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
+        ? tooLarge
+        : new MalformedRequest({
+          detail: "the body ended early, or is not in the Content-Encoding that the header names"
+        })
+  )
 })
 
 const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()

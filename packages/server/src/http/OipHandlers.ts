@@ -41,14 +41,20 @@ const inputsOf = (request: OipInferRequest): Result.Result<TensorMap, MalformedR
 }
 
 /** The outputs asked for, or all of the signature, in its order. */
-const outputNames = (request: OipInferRequest, signature: ModelSignature): Result.Result<ReadonlyArray<string>, MalformedRequest> => {
+const outputNames = (
+  request: OipInferRequest,
+  signature: ModelSignature
+): Result.Result<ReadonlyArray<string>, MalformedRequest> => {
   const known = signature.outputs.map((output) => output.name)
   const wanted = request.outputs?.map((output) => output.name) ?? known
   const unknown = wanted.find((name) => !known.includes(name))
   return unknown === undefined
     ? Result.succeed(wanted)
     : Result.fail(
-      new MalformedRequest({ field: "outputs", detail: `the model has no output "${unknown}"; it has ${known.join(", ")}` })
+      new MalformedRequest({
+        field: "outputs",
+        detail: `the model has no output "${unknown}"; it has ${known.join(", ")}`
+      })
     )
 }
 

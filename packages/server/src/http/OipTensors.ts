@@ -104,5 +104,7 @@ export const tensorJson = (name: string, tensor: Tensor): string | undefined => 
     texts.push(text)
   }
   const { datatype, shape } = tensor
-  return `{"name":${JSON.stringify(name)},"shape":${JSON.stringify(shape)},"datatype":"${datatype}","data":[${texts.join(",")}]}`
+  return `{"name":${JSON.stringify(name)},"shape":${JSON.stringify(shape)},"datatype":"${datatype}","data":[${
+    texts.join(",")
+  }]}`
 }

@@ -91,9 +91,13 @@ export const openAiHandlers = (api: SluiceApi) =>
 
       return handlers
         .handleRaw("embeddings", ({ request }) => answering(embed(request)))
-        .handle("models", () =>
-          Effect.map(names, (names) => ({ object: "list" as const, data: names.map(openAiModel) })))
-        .handle("model", ({ params }) =>
-          answering(Effect.map(registry.versions(params.id), () => json(openAiModel(params.id)))))
+        .handle(
+          "models",
+          () => Effect.map(names, (names) => ({ object: "list" as const, data: names.map(openAiModel) }))
+        )
+        .handle(
+          "model",
+          ({ params }) => answering(Effect.map(registry.versions(params.id), () => json(openAiModel(params.id))))
+        )
     })
   )

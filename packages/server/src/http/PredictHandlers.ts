@@ -36,18 +36,20 @@ export const predictHandlers = (api: SluiceApi) =>
       const cache = yield* PredictionCache
       const lifecycle = yield* Lifecycle
 
-      const answer = Effect.fnUntraced(function*(payload: PredictRequest, request: HttpServerRequest.HttpServerRequest) {
-        const { inferred, response } = yield* Effect.provideService(
-          predict(payload, yield* callContext(request)),
-          Inference,
-          inference
-        )
-        return json(response, {
-          "server-timing": serverTiming(inferred.timings),
-          "x-cache": inferred.cacheStatus,
-          "x-model-version": response.model_version
-        })
-      })
+      const answer = Effect.fnUntraced(
+        function*(payload: PredictRequest, request: HttpServerRequest.HttpServerRequest) {
+          const { inferred, response } = yield* Effect.provideService(
+            predict(payload, yield* callContext(request)),
+            Inference,
+            inference
+          )
+          return json(response, {
+            "server-timing": serverTiming(inferred.timings),
+            "x-cache": inferred.cacheStatus,
+            "x-model-version": response.model_version
+          })
+        }
+      )
 
       /** A path that the registry lists stands for its model and version; any other is no model, and is never read. */
       const resolveAlias = Effect.fnUntraced(function*({ model_path: path, ...payload }: LegacyPredictRequest) {
@@ -63,8 +65,10 @@ export const predictHandlers = (api: SluiceApi) =>
       })
 
       return handlers
-        .handleRaw("predict", ({ request }) =>
-          answering(Effect.flatMap(readPredict(request), (payload) => answer(payload, request))))
+        .handleRaw(
+          "predict",
+          ({ request }) => answering(Effect.flatMap(readPredict(request), (payload) => answer(payload, request)))
+        )
         .handleRaw("inferencePredict", ({ request }) =>
           answering(
             readLegacy(request).pipe(

@@ -1,8 +1,8 @@
 /**
  * Which methods a path answers to, for 405: read off the API's own description.
  */
-import * as OpenApi from "effect/http-api/OpenApi"
 import type { SluiceApi } from "@sluice/api/SluiceApi"
+import * as OpenApi from "effect/http-api/OpenApi"
 
 interface RouteEntry {
   readonly pattern: RegExp

@@ -62,7 +62,11 @@ const headersOf = (error: SluiceError): Record<string, string> => {
 }
 
 /** An error as the answer to a request on that path. */
-export const errorResponse = (error: SluiceError, path: string, requestId: string): HttpServerResponse.HttpServerResponse => {
+export const errorResponse = (
+  error: SluiceError,
+  path: string,
+  requestId: string
+): HttpServerResponse.HttpServerResponse => {
   const surface = surfaceOf(path)
   return HttpServerResponse.text(JSON.stringify(bodyOf(surface, error, path, requestId)), {
     status: describeError(error).status,

@@ -1,9 +1,9 @@
 /**
  * Where the server stands between start and end: what readiness says, and how it stops without losing a request.
  */
-import type { Readiness, ReadinessPart } from "@sluice/domain/ModelInfo"
 import { CacheStoreHealth } from "@sluice/core/cache/CacheStoreHealth"
 import { ModelRegistry, type VersionInfo } from "@sluice/core/registry/ModelRegistry"
+import type { Readiness, ReadinessPart } from "@sluice/domain/ModelInfo"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

@@ -107,8 +107,10 @@ export const toPredictResponse = (
   const { model, timings, version } = result
   const results: Array<PredictResult> = []
   for (const [index, outcome] of result.items.entries()) {
-    const checked = Result.flatMap(outcome, (item): Result.Result<InferredItem, InferenceError> =>
-      isFinitePrediction(item) ? Result.succeed(item) : Result.fail(new ModelFailed({ model, version }))
+    const checked = Result.flatMap(
+      outcome,
+      (item): Result.Result<InferredItem, InferenceError> =>
+        isFinitePrediction(item) ? Result.succeed(item) : Result.fail(new ModelFailed({ model, version }))
     )
     if (Result.isSuccess(checked)) results.push(resultOf(checked.success, request, index))
     else if (request.partial === true) results.push(itemError(checked.failure))

@@ -1,0 +1,72 @@
+/**
+ * The surfaces on the engine: HTTP in three dialects, RPC in two transports, documents and metrics, on one port.
+ */
+import { makeSluiceApi } from "@sluice/api/SluiceApi"
+import * as ByteSize from "effect/ByteSize"
+import * as Context from "effect/Context"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import * as HttpMiddleware from "effect/http/HttpMiddleware"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
+import * as Layer from "effect/Layer"
+import { AccessControl } from "./access/AccessControl.ts"
+import type { Settings } from "./config/Settings.ts"
+import { docsPages } from "./http/DocsPages.ts"
+import { edge } from "./http/Edge.ts"
+import { healthHandlers } from "./http/HealthHandlers.ts"
+import { httpListener } from "./http/HttpListener.ts"
+import { metricsRoute } from "./http/MetricsRoute.ts"
+import { modelsHandlers } from "./http/ModelsHandlers.ts"
+import { oipHandlers } from "./http/OipHandlers.ts"
+import { openAiHandlers } from "./http/OpenAiHandlers.ts"
+import { predictHandlers } from "./http/PredictHandlers.ts"
+import { Lifecycle } from "./lifecycle/Lifecycle.ts"
+import { rpcRoutes } from "./rpc/RpcHandlers.ts"
+
+const routesLayer = (settings: Settings) => {
+  const api = makeSluiceApi(settings.server.apiPrefix as `/${string}`)
+  const handlers = HttpApiBuilder.layer(api).pipe(
+    Layer.provide([
+      predictHandlers(api),
+      modelsHandlers(api),
+      healthHandlers(api),
+      oipHandlers(api),
+      openAiHandlers(api)
+    ])
+  )
+  const maxBodySize = ByteSize.fromInputUnsafe(settings.limits.maxBodyBytes)
+  return Layer.mergeAll(
+    handlers,
+    rpcRoutes,
+    docsPages(api),
+    metricsRoute,
+    HttpRouter.middleware(HttpMiddleware.compression(), { global: true }),
+    HttpRouter.middleware(HttpMiddleware.decompression({ maxDecompressedSize: maxBodySize }), { global: true }),
+    edge(api)
+  ).pipe(
+    Layer.provideMerge(Lifecycle.layer),
+    Layer.provide([
+      AccessControl.layer(settings.auth.token),
+      Layer.succeed(HttpIncomingMessage.MaxBodySize, maxBodySize)
+    ])
+  )
+}
+
+/** Serves the routes on the configured address. */
+export const surfacesLayer = (settings: Settings) =>
+  HttpRouter.serve(routesLayer(settings), { disableLogger: true, disableListenLog: true }).pipe(
+    Layer.provideMerge(
+      httpListener({
+        host: settings.server.host,
+        port: settings.server.port,
+        shutdownTimeout: settings.shutdown.timeout
+      })
+    )
+  )
+
+/** The port that was bound, where the server listens on one. */
+export const listeningOn = (surfaces: Context.Context<HttpServer.HttpServer>): number | undefined => {
+  const { address } = Context.get(surfaces, HttpServer.HttpServer)
+  return address._tag === "UnixPathAddress" ? undefined : address.port
+}
