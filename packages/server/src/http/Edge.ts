@@ -24,7 +24,7 @@ import { errorResponse } from "./Surface.ts"
 
 /** Answered without a key: what probes and scrapers ask, the documents, and RPC, which checks each call itself. */
 const open =
-  /^\/(health|livez|readyz|readiness|metrics|docs|redoc|redoc\.standalone\.js|openapi\.json|rpc|rpc\/ws|v2\/health\/(live|ready))$/
+  /^\/(health|livez|readyz|readiness|metrics|docs|redoc|redoc\.standalone\.js|openapi\.json|rpc|rpc\/ws|v2\/health\/(live|ready))\/?$/
 
 const contentCodings = ["gzip", "deflate", "identity"]
 
