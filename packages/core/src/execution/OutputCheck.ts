@@ -2,23 +2,27 @@
  * Whether a plugin kept its word: the outputs its signature names, of the datatypes and shapes it gives.
  */
 import type { ModelSignature } from "@sluice/domain/ModelSignature"
-import type { TensorMap } from "@sluice/domain/Tensor"
-import { elementCount } from "@sluice/plugin-sdk/TensorRows"
+import type { Tensor, TensorMap } from "@sluice/domain/Tensor"
+import { signatureMismatch } from "@sluice/plugin-sdk/SignatureCheck"
+import { emptyData } from "@sluice/plugin-sdk/TensorRows"
+
+/** A plugin need not be written in TypeScript, nor keep to its types. */
+const isTensor = (value: Partial<Tensor> | null | undefined): value is Tensor =>
+  Array.isArray(value?.shape) && value.data !== undefined
 
 /** Says what is wrong with the outputs of a batch of `rows` rows, or undefined when nothing is. */
 export const checkOutputs = (signature: ModelSignature, outputs: TensorMap, rows: number): string | undefined => {
-  for (const spec of signature.outputs) {
-    const tensor = outputs[spec.name]
-    if (tensor === undefined) return `output "${spec.name}" is missing`
-    if (tensor.datatype !== spec.datatype) {
-      return `output "${spec.name}" is ${tensor.datatype}, the signature says ${spec.datatype}`
-    }
-    const expected = spec.shape.map((size, i) => i === 0 && signature.batchable ? rows : size)
-    const fits = tensor.shape.length === expected.length &&
-      tensor.shape.every((size, i) => expected[i]! < 0 || size === expected[i])
-    if (!fits) return `output "${spec.name}" has shape [${tensor.shape.join(", ")}], expected [${expected.join(", ")}]`
-    if (tensor.data.length !== elementCount(tensor.shape)) {
-      return `output "${spec.name}" has ${tensor.data.length} elements for shape [${tensor.shape.join(", ")}]`
+  const stranger = Object.keys(outputs).find((name) => !isTensor(outputs[name]))
+  if (stranger !== undefined) return `output "${stranger}" is not a tensor`
+  const specs = signature.batchable
+    ? signature.outputs.map((spec) => ({ ...spec, shape: [rows, ...spec.shape.slice(1)] }))
+    : signature.outputs
+  const mismatch = signatureMismatch("output", specs, outputs)
+  if (mismatch !== undefined) return mismatch
+  for (const { datatype, name } of specs) {
+    const found = outputs[name]?.data.constructor
+    if (found !== emptyData(datatype, 0).constructor) {
+      return `output "${name}" is ${datatype}, but its data is ${found?.name}`
     }
   }
   return undefined

@@ -13,8 +13,8 @@ export interface ThreadPlan {
 export const servingDefaults: ServingDefaults = { instances: 1, threads: "cores", maxBatchSize: 16, shareWorker: false }
 
 /**
- * What the registry entry says wins over what the plugin prefers. Instances that were not asked for by number never
- * take more threads together than there are cores.
+ * What the registry entry says wins over what the plugin prefers. What it leaves unsaid never makes instances and
+ * threads together take more than there are cores.
  */
 export const planThreads = (input: {
   readonly cores: number
@@ -23,10 +23,9 @@ export const planThreads = (input: {
   readonly threads: number | undefined
 }): ThreadPlan => {
   const serving = { ...servingDefaults, ...input.serving }
-  const asNumber = (value: number | "cores") => value === "cores" ? input.cores : value
-  const threads = input.threads ?? asNumber(serving.threads)
-  const preferred = asNumber(serving.instances)
-  const instances = input.instances ??
-    (input.threads === undefined ? preferred : Math.max(1, Math.min(preferred, Math.floor(input.cores / threads))))
+  const within = (preferred: number | "cores", others: number) =>
+    Math.max(1, Math.min(preferred === "cores" ? input.cores : preferred, Math.floor(input.cores / others)))
+  const instances = input.instances ?? within(serving.instances, input.threads ?? 1)
+  const threads = input.threads ?? within(serving.threads, instances)
   return { instances, threads, shareWorker: serving.shareWorker }
 }
