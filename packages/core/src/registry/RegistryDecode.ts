@@ -91,7 +91,7 @@ export const decodeRegistry = (document: YamlDocument): Result.Result<Registry, 
     const registry: RegistryYaml = yield* decodeYaml(RegistrySchema, document)
     const error = configError(registryMistakes(registry, document))
     if (error !== undefined) return yield* Result.fail(error)
-    const directory = dirname(resolve(document.file))
+    const directory = dirname(document.file)
     const models = Object.entries(registry.models).map(([name, model]) => readModel(name, model, document, directory))
     const [first] = models
     if (first === undefined) {

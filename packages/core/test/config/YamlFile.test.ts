@@ -47,6 +47,7 @@ describe("decodeYaml", () => {
     ["- x", "some.yaml:1: expected a mapping, got a list"],
     ["name: x\ncount: \"3\"", "some.yaml:2: count: expected a number, got \"3\": leave the quotes out"],
     ["name: x\ncount: 1.5", "some.yaml:2: count: expected an integer, got 1.5"],
+    ["name: x\ncount: 10.5", "some.yaml:2: count: expected an integer, got 10.5"],
     ["name: x\ncount: 10", "some.yaml:2: count: expected a value between 1 and 9, got 10"],
     ["name: x\non: \"true\"", "some.yaml:2: on: expected true or false, got \"true\": leave the quotes out"],
     ["name: x\non: yes", "some.yaml:2: on: expected true or false, got \"yes\""],
@@ -83,12 +84,12 @@ describe("decodeYaml", () => {
 
   it("lists every mistake, one a line, in the order of the file", () => {
     assert.strictEqual(
-      complaint("zzz: 1\ncount: 0\non: 5\nlist: [a, b]\n"),
+      complaint("count: 0\non: 5\nzzz: 1\nlist: [a, b]\n"),
       [
-        "some.yaml:1: zzz: unknown field: the fields here are name, count, on, status, list, by_name, kind",
         "some.yaml:1: name: this field is required",
-        "some.yaml:2: count: expected a value between 1 and 9, got 0",
-        "some.yaml:3: on: expected true or false, got 5",
+        "some.yaml:1: count: expected a value between 1 and 9, got 0",
+        "some.yaml:2: on: expected true or false, got 5",
+        "some.yaml:3: zzz: unknown field: the fields here are name, count, on, status, list, by_name, kind",
         "some.yaml:4: list[0]: expected a number, got \"a\"",
         "some.yaml:4: list[1]: expected a number, got \"b\""
       ].join("\n")

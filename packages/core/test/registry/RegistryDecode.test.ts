@@ -317,9 +317,9 @@ describe("decodeRegistry refuses", () => {
       at(7, "models.sentiment.rollout_strategy.weights.v2: expected a value greater than or equal to 0, got -1")
     ],
     [
-      "steps that go back",
-      rollout("{ type: canary, canary_percentage: 1, target_version: v2, steps: [5, 50, 25] }"),
-      at(7, "models.sentiment.rollout_strategy.steps: each step must be larger than the one before, got 5, 50, 25")
+      "a step that goes nowhere",
+      rollout("{ type: canary, canary_percentage: 1, target_version: v2, steps: [5, 50, 50] }"),
+      at(7, "models.sentiment.rollout_strategy.steps: each step must be larger than the one before, got 5, 50, 50")
     ],
     [
       "an unknown strategy",

@@ -10,7 +10,7 @@ import { isSetting, placeSettings, type SettingTree, snakeCase } from "./Setting
 const childrenOf = (tree: SettingTree) =>
   new Map(
     Object.entries(tree)
-      .filter(([, node]) => isSetting(node) ? node.inYaml : placeSettings(node).some(({ setting }) => setting.inYaml))
+      .filter(([name, node]) => placeSettings({ [name]: node }).some(({ setting }) => setting.inYaml))
       .map(([name, node]) => [snakeCase(name), node])
   )
 
