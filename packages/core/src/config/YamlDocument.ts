@@ -73,6 +73,13 @@ const structuralMistakes = (
   return mistakes
 }
 
+/** Sentences of the parser that speak to programmers, by their beginning. */
+const plainReasons = [
+  ["Maximum call stack", "nested too deeply"],
+  ["With stringKeys", "a key must be text, not a list or a mapping"],
+  ["Source contains multiple documents", "a second document starts here (---), and one is expected"]
+] as const
+
 /** The parser's errors, in a few words and without its advice to programmers. */
 const syntaxMistakes = (
   document: Document.Parsed,
@@ -82,9 +89,7 @@ const syntaxMistakes = (
   const byText = new Map<string, ConfigMistake>()
   for (const error of document.errors) {
     const [sentence = error.message] = error.message.split("\n")
-    const reason = sentence.startsWith("Maximum call stack")
-      ? "nested too deeply"
-      : sentence.replace(/; please use YAML\.parseAllDocuments\(\)$/, "")
+    const reason = plainReasons.find(([start]) => sentence.startsWith(start))?.[1] ?? sentence
     const line = lineAt(error.pos[0])
     byText.set(`${line} ${reason}`, { source, line, problem: `not valid YAML: ${reason}` })
   }

@@ -38,8 +38,9 @@ describe("parseYaml", () => {
   it.each([
     ["a: {x: [}\n", "some.yaml:1: not valid YAML: "],
     ["a:\n\tb: 1\n", "some.yaml:2: not valid YAML: Tabs are not allowed as indentation"],
-    ["a: 1\n---\nb: 2\n", "some.yaml:2: not valid YAML: Source contains multiple documents"],
+    ["a: 1\n---\nb: 2\n", "some.yaml:2: not valid YAML: a second document starts here (---), and one is expected"],
     ["a: \"x\n", "some.yaml:2: not valid YAML: Missing closing \"quote"],
+    ["? [x]\n: 3\n", "some.yaml:1: not valid YAML: a key must be text, not a list or a mapping"],
     ["a: *nope\n", "some.yaml:1: a: *nope refers to nothing: no value before it has &nope"],
     ["a: &a [1, *a]\n", "some.yaml:1: a[1]: *a refers to a value that this is a part of"],
     ["a: 1\n__proto__: { x: 1 }\n", "some.yaml:2: __proto__: this name cannot be used"]
