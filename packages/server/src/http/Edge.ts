@@ -6,12 +6,15 @@ import { monotonicMs } from "@sluice/core/Monotonic"
 import {
   InternalError,
   MethodNotAllowed,
+  PayloadTooLarge,
   RouteNotFound,
   type SluiceError,
   UnsupportedMediaType
 } from "@sluice/domain/Errors"
+import * as ByteSize from "effect/ByteSize"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerError from "effect/http/HttpServerError"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -39,12 +42,17 @@ const knownCoding = (header: string | undefined): boolean =>
 const isRouteNotFound = (error: unknown): boolean =>
   error instanceof HttpServerError.HttpServerError && error.reason._tag === "RouteNotFound"
 
+const isBodyTooLarge = (error: unknown): boolean =>
+  error instanceof HttpServerError.HttpServerError && error.reason._tag === "RequestParseError" &&
+  error.reason.reason === "BodyTooLarge"
+
 /** The middleware around all routes. */
 export const edge = (api: SluiceApi) =>
   HttpRouter.middleware(
     Effect.gen(function*() {
       const access = yield* AccessControl
       const lifecycle = yield* Lifecycle
+      const maxBodySize = yield* HttpIncomingMessage.MaxBodySize
       let table: RouteTable | undefined
 
       const notFound = (path: string): SluiceError => {
@@ -57,6 +65,10 @@ export const edge = (api: SluiceApi) =>
       const onFault = (cause: Cause.Cause<unknown>, path: string, requestId: string) => {
         const error = Cause.squash(cause)
         if (isRouteNotFound(error)) return Effect.succeed(errorResponse(notFound(path), path, requestId))
+        if (maxBodySize !== undefined && isBodyTooLarge(error)) {
+          const limitBytes = ByteSize.toNumberUnsafe(maxBodySize)
+          return Effect.succeed(errorResponse(new PayloadTooLarge({ limitBytes }), path, requestId))
+        }
         return Effect.logError("a request failed by a fault of the server", cause).pipe(
           Effect.annotateLogs({ request_id: requestId, path }),
           Effect.as(errorResponse(new InternalError(), path, requestId))
@@ -81,6 +93,8 @@ export const edge = (api: SluiceApi) =>
               onSuccess: () => app
             }),
             Effect.provideService(RequestContext, { requestId, startedMs, path }),
+            // Routes that read a body of their own, as RPC does, have no other way to the limit.
+            Effect.provideService(HttpIncomingMessage.MaxBodySize, maxBodySize),
             Effect.catchCause((cause) =>
               Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : onFault(cause, path, requestId)
             ),
