@@ -7,14 +7,15 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { serve, type ServeOptions } from "./Serve.ts"
 
-/** 128 + SIGINT, as a shell reports it. */
-const interruptedCode = 130
-
 export const runServer = (options: Omit<ServeOptions, "stop">): void => {
   const stop = Deferred.makeUnsafe<void>()
   let signals = 0
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (signals++ > 0 && signal === "SIGINT") process.exit(interruptedCode)
+    if (signals++ > 0 && signal === "SIGINT") {
+      // By the signal's default action: `process.exit` would end workers inside native code, which aborts noisily.
+      process.removeAllListeners("SIGINT")
+      process.kill(process.pid, "SIGINT")
+    }
     Deferred.doneUnsafe(stop, Effect.void)
   }
   process.on("SIGINT", onSignal)

@@ -37,7 +37,7 @@ export const serve = Effect.fnUntraced(function*({ env, spares = new SpareWorker
   const registry = Context.get(engine, ModelRegistry)
 
   // The models are loading in their workers by now; the HTTP stack is imported meanwhile.
-  const { listeningOn, surfacesLayer } = yield* Effect.promise(() => import("./Surfaces.ts"))
+  const { endWebSockets, listeningOn, surfacesLayer } = yield* Effect.promise(() => import("./Surfaces.ts"))
   const surfaces = yield* Layer.build(surfacesLayer(settings)).pipe(Effect.provideContext(engine))
   const lifecycle = Context.get(surfaces, Lifecycle)
 
@@ -54,4 +54,7 @@ export const serve = Effect.fnUntraced(function*({ env, spares = new SpareWorker
   const drainDelay = Duration.format(settings.shutdown.drainDelay)
   yield* Effect.logInfo(`stopping: readiness fails for ${drainDelay}, then requests in flight finish`)
   yield* Effect.sleep(settings.shutdown.drainDelay)
+  yield* lifecycle.close
+  yield* Effect.timeoutOption(lifecycle.callsEnded, settings.shutdown.timeout)
+  yield* endWebSockets(surfaces)
 }, Effect.scoped)

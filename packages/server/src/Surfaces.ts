@@ -4,6 +4,7 @@
 import { makeSluiceApi } from "@sluice/api/SluiceApi"
 import * as ByteSize from "effect/ByteSize"
 import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpMiddleware from "effect/http/HttpMiddleware"
@@ -15,7 +16,7 @@ import type { Settings } from "./config/Settings.ts"
 import { docsPages } from "./http/DocsPages.ts"
 import { edge } from "./http/Edge.ts"
 import { healthHandlers } from "./http/HealthHandlers.ts"
-import { httpListener } from "./http/HttpListener.ts"
+import { httpListener, UpgradedSockets } from "./http/HttpListener.ts"
 import { metricsRoute } from "./http/MetricsRoute.ts"
 import { modelsHandlers } from "./http/ModelsHandlers.ts"
 import { oipHandlers } from "./http/OipHandlers.ts"
@@ -70,3 +71,7 @@ export const listeningOn = (surfaces: Context.Context<HttpServer.HttpServer>): n
   const { address } = Context.get(surfaces, HttpServer.HttpServer)
   return address._tag === "UnixPathAddress" ? undefined : address.port
 }
+
+/** WebSockets stay open until somebody ends them; their calls have been answered by now. */
+export const endWebSockets = (surfaces: Context.Context<UpgradedSockets>): Effect.Effect<void> =>
+  Context.get(surfaces, UpgradedSockets).end

@@ -62,6 +62,10 @@ const handle = Effect.fnUntraced(function*(port: MessagePort, message: ToWorker)
       if (entry !== undefined) yield* Scope.close(entry.scope, Exit.void)
       return post(port, { _tag: "Released", call })
     }
+    case "Stop": {
+      for (const { scope } of instances.values()) yield* Scope.close(scope, Exit.void)
+      return process.exit(0)
+    }
   }
 })
 

@@ -24,6 +24,8 @@ export type ToWorker =
   | { readonly _tag: "Load"; readonly call: number; readonly instance: number; readonly spec: LoadSpec }
   | { readonly _tag: "Run"; readonly call: number; readonly instance: number; readonly inputs: TensorMap }
   | { readonly _tag: "Release"; readonly call: number; readonly instance: number }
+  /** Release everything and end the thread: after what it computes now, for native code must not be cut off. */
+  | { readonly _tag: "Stop"; readonly call: number; readonly instance: number }
 
 export type FromWorker =
   | { readonly _tag: "Loaded"; readonly call: number; readonly signature: ModelSignature; readonly warmupMs: number }

@@ -62,6 +62,9 @@ const logMessage = (message: Extract<FromWorker, { readonly _tag: "Log" }>) => {
 const unexpected = (answer: Answer) =>
   new PluginCallFailed({ reason: answer._tag === "Failed" ? answer.reason : `unexpected answer ${answer._tag}` })
 
+/** How long a thread may go on computing after it was told to stop. */
+const stopTimeout = "10 seconds"
+
 /** Takes charge of a worker thread that runs `WorkerMain.ts`; it is ended with the scope. */
 export const make = Effect.fnUntraced(
   function*(start: () => Worker): Effect.fn.Return<WorkerThread, never, Scope.Scope> {
@@ -92,10 +95,17 @@ export const make = Effect.fnUntraced(
     })
     worker.on("error", (error) => end(error instanceof Error ? error.message : String(error)))
     worker.on("exit", (code) => end(`the worker ended with code ${code}`))
+    // Asked to end itself, because a thread that is ended inside onnxruntime takes the whole process along.
     yield* Effect.addFinalizer(() =>
-      Effect.promise(() => {
-        end("the worker was stopped")
-        return worker.terminate()
+      Effect.suspend(() => {
+        if (lost !== undefined) return Effect.void
+        worker.postMessage({ _tag: "Stop", call: calls++, instance: 0 } satisfies ToWorker)
+        return Deferred.await(ended).pipe(
+          Effect.timeoutOrElse({
+            duration: stopTimeout,
+            orElse: () => Effect.promise(() => worker.terminate())
+          })
+        )
       })
     )
 

@@ -109,7 +109,7 @@ export const edge = (api: SluiceApi) =>
           return HttpServerResponse.setHeaders(response, {
             "x-request-id": requestId,
             "server-timing": timing,
-            ...(lifecycle.draining() ? { connection: "close" } : {})
+            ...(lifecycle.closing() ? { connection: "close" } : {})
           })
         })
     }),

@@ -2,12 +2,14 @@
  * The HTTP server on its port, and the sentence for when it cannot listen.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as HttpServerError from "effect/http/HttpServerError"
 import * as Layer from "effect/Layer"
-import { createServer } from "node:http"
+import { createServer, type Server } from "node:http"
+import type { Duplex } from "node:stream"
 
 /** The address cannot be listened on. */
 export class ListenFailed
@@ -17,6 +19,14 @@ export class ListenFailed
     return this.reason
   }
 }
+
+/** The sockets that were upgraded to WebSocket: Node no longer counts them as the server's own, and waits for them forever. */
+export class UpgradedSockets extends Context.Service<UpgradedSockets, {
+  readonly end: Effect.Effect<void>
+}>()("sluice/server/UpgradedSockets") {}
+
+/** How long after the listening ends a request may still come on a connection that is open. */
+const lastRequestMs = 500
 
 /** Longer than the usual 60 s of a load balancer in front, which would otherwise reuse a connection just closed here. */
 const keepAliveTimeout = 65_000
@@ -38,18 +48,40 @@ const sentence = (error: HttpServerError.ServeError, host: string, port: number)
   }
 }
 
+const makeServer = (upgraded: Set<Duplex>): Server => {
+  const server = createServer({ keepAliveTimeout })
+  const closeIdle = server.closeIdleConnections.bind(server)
+  // Node calls this on `close`, when the next request of a kept connection may be on the way.
+  server.closeIdleConnections = () => {
+    setTimeout(closeIdle, lastRequestMs)
+  }
+  server.on("upgrade", (_request, socket: Duplex) => {
+    upgraded.add(socket)
+    socket.once("close", () => upgraded.delete(socket))
+  })
+  return server
+}
+
 /** Stops accepting when its scope closes, and lets requests in flight finish within the timeout. */
 export const httpListener = (options: {
   readonly host: string
   readonly port: number
   readonly shutdownTimeout: Duration.Duration
-}) =>
-  NodeHttpServer.layer(() => createServer({ keepAliveTimeout }), {
-    host: options.host,
-    port: options.port,
-    gracefulShutdownTimeout: options.shutdownTimeout
+}) => {
+  const { host, port, shutdownTimeout } = options
+  const upgraded = new Set<Duplex>()
+  return NodeHttpServer.layer(() => makeServer(upgraded), {
+    host,
+    port,
+    gracefulShutdownTimeout: shutdownTimeout
   }).pipe(
     Layer.catch((cause) =>
-      Layer.effectContext(Effect.fail(new ListenFailed({ reason: sentence(cause, options.host, options.port), cause })))
-    )
+      Layer.effectContext(Effect.fail(new ListenFailed({ reason: sentence(cause, host, port), cause })))
+    ),
+    Layer.merge(Layer.succeed(UpgradedSockets, {
+      end: Effect.sync(() => {
+        for (const socket of upgraded) socket.end()
+      })
+    }))
   )
+}

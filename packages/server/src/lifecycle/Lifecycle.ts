@@ -6,6 +6,7 @@ import { ModelRegistry, type VersionInfo } from "@sluice/core/registry/ModelRegi
 import type { Readiness, ReadinessPart } from "@sluice/domain/ModelInfo"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 
 /** A version that does not route makes nobody wait: only default versions decide. */
@@ -17,9 +18,16 @@ const modelPart = (info: VersionInfo): ReadinessPart => ({
 
 export class Lifecycle extends Context.Service<Lifecycle, {
   readonly draining: () => boolean
-  /** From now on readiness fails, and connections are closed after their next answer. */
+  /** From now on readiness fails; requests are still taken, for balancers notice late. */
   readonly drain: Effect.Effect<void>
+  readonly closing: () => boolean
+  /** From now on connections are closed after their next answer. */
+  readonly close: Effect.Effect<void>
   readonly readiness: Effect.Effect<Readiness>
+  /** Counts a call on a connection that stays open, so that the server can wait for it. */
+  readonly track: <A, E, R>(call: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Waits until no tracked call is under way. */
+  readonly callsEnded: Effect.Effect<void>
 }>()("sluice/server/Lifecycle") {
   static readonly layer = Layer.effect(
     Lifecycle,
@@ -27,11 +35,22 @@ export class Lifecycle extends Context.Service<Lifecycle, {
       const registry = yield* ModelRegistry
       const store = yield* CacheStoreHealth
       let draining = false
+      let closing = false
+      let calls = 0
+      const idle = yield* Latch.make(true)
+      const enter = Effect.suspend(() => calls++ === 0 ? idle.close : Effect.void)
+      const leave = Effect.suspend(() => --calls === 0 ? idle.open : Effect.void)
       return Lifecycle.of({
         draining: () => draining,
         drain: Effect.sync(() => {
           draining = true
         }),
+        closing: () => closing,
+        close: Effect.sync(() => {
+          closing = true
+        }),
+        track: (call) => Effect.acquireUseRelease(enter, () => call, () => leave),
+        callsEnded: idle.await,
         readiness: Effect.gen(function*() {
           const models = (yield* registry.list).map(modelPart)
           const health = yield* store.state

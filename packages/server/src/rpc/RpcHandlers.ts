@@ -34,7 +34,7 @@ const handlers = SluiceRpcs.toLayer(
           cacheControl: headers["cache-control"],
           timeoutMs: undefined
         }
-        const { response } = yield* Effect.provideService(predict(request, call), Inference, inference)
+        const { response } = yield* lifecycle.track(Effect.provideService(predict(request, call), Inference, inference))
         return response
       }),
       Models: () => Effect.provideService(listModels, ModelRegistry, registry),
