@@ -6,10 +6,10 @@ import { readOnnxFile } from "@sluice/plugin-onnx/OnnxFile"
 import { definePlugin, type Model, type PluginContext, PluginError, type TensorMap } from "@sluice/plugin-sdk"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import { sharedTokenizer } from "./SharedTokenizer.ts"
 import { makeTextCodec, tokenLimit, unfitInputs } from "./TextCodec.ts"
 import { readTextFacts, TextOptions } from "./TextOptions.ts"
 import { planText, type TextPlan } from "./TextPlan.ts"
-import { readTokenizer } from "./TextTokenizer.ts"
 import { meanPool, normaliseRows } from "./Vectors.ts"
 
 const WARMUP_TOKENS = 32
@@ -72,7 +72,7 @@ export default definePlugin({
     Effect.gen(function*() {
       const facts = yield* readTextFacts(context.files, options)
       const plan = yield* orFail(context, planText(options, signature, facts.labels))
-      const tokenizer = yield* readTokenizer(context.files)
+      const tokenizer = yield* sharedTokenizer(context.files)
       const limit = yield* orFail(context, tokenLimit(options, facts, tokenizer))
       return makeTextCodec({ options, signature, plan, labels: facts.labels, tokenizer, limit })
     }),
