@@ -6,7 +6,7 @@
  *     data:   raw elements; BYTES: for each element u32 length (top bit: UTF-16, else UTF-8), text
  */
 import { Datatype, type Tensor, type TensorData } from "@sluice/domain/Tensor"
-import { emptyData } from "@sluice/plugin-sdk/TensorRows"
+import { elementCount, emptyData } from "@sluice/plugin-sdk/TensorRows"
 import { crc32 } from "node:zlib"
 import type { ItemOutput } from "../ItemOutput.ts"
 
@@ -27,8 +27,6 @@ const dataLength = (data: TensorData): number =>
   ArrayBuffer.isView(data)
     ? data.byteLength
     : data.reduce((total, text) => total + 4 + Buffer.byteLength(text, textEncoding(text)), 0)
-
-const elementCount = (shape: ReadonlyArray<number>): number => shape.reduce((count, size) => count * size, 1)
 
 class Writer {
   readonly bytes: Buffer
@@ -75,7 +73,7 @@ class Writer {
   }
 }
 
-/** Reads within bounds, or gives undefined from there on: `ok` tells at the end whether all was there. */
+/** Reads within bounds, and nothing but zeros beyond: `ok` tells at the end whether all was there. */
 class Reader {
   readonly #bytes: Buffer
   #at = 0
@@ -89,32 +87,42 @@ class Reader {
     return this.ok && this.#at === this.#bytes.length
   }
 
-  take(length: number): Buffer {
+  /** Where the next so many bytes start. */
+  #pass(length: number): number {
     const start = this.#at
     this.#at += length
-    if (this.#at <= this.#bytes.length) return this.#bytes.subarray(start, this.#at)
-    this.ok = false
-    return Buffer.alloc(0)
+    if (this.#at > this.#bytes.length) this.ok = false
+    return start
   }
 
   u8(): number {
-    const bytes = this.take(1)
-    return this.ok ? bytes.readUInt8() : 0
+    const start = this.#pass(1)
+    return this.ok ? this.#bytes[start] ?? 0 : 0
   }
 
   u16(): number {
-    const bytes = this.take(2)
-    return this.ok ? bytes.readUInt16LE() : 0
+    const start = this.#pass(2)
+    return this.ok ? this.#bytes.readUInt16LE(start) : 0
   }
 
   u32(): number {
-    const bytes = this.take(4)
-    return this.ok ? bytes.readUInt32LE() : 0
+    const start = this.#pass(4)
+    return this.ok ? this.#bytes.readUInt32LE(start) : 0
   }
 
   f64(): number {
-    const bytes = this.take(8)
-    return this.ok ? bytes.readDoubleLE() : 0
+    const start = this.#pass(8)
+    return this.ok ? this.#bytes.readDoubleLE(start) : 0
+  }
+
+  text(length: number, encoding: "utf8" | "utf16le"): string {
+    const start = this.#pass(length)
+    return this.ok ? this.#bytes.toString(encoding, start, start + length) : ""
+  }
+
+  take(length: number): Buffer {
+    const start = this.#pass(length)
+    return this.#bytes.subarray(start, this.ok ? start + length : start)
   }
 }
 
@@ -124,15 +132,15 @@ const readTexts = (bytes: Buffer, count: number): ReadonlyArray<string> | undefi
   const texts: Array<string> = []
   while (texts.length < count && reader.ok) {
     const length = reader.u32()
-    const text = reader.take(length % utf16Flag)
-    texts.push(text.toString(length >= utf16Flag ? "utf16le" : "utf8"))
+    texts.push(reader.text(length % utf16Flag, length >= utf16Flag ? "utf16le" : "utf8"))
   }
   return reader.atEnd ? texts : undefined
 }
 
 const readTensor = (reader: Reader): Tensor | undefined => {
   const datatype = datatypes[reader.u8()]
-  const shape = Array.from({ length: reader.u8() }, () => reader.u32())
+  const shape: Array<number> = []
+  for (let left = reader.u8(); left > 0 && reader.ok; left--) shape.push(reader.u32())
   const bytes = reader.take(reader.u32())
   if (!reader.ok || datatype === undefined) return undefined
   const count = elementCount(shape)
@@ -183,7 +191,7 @@ export const decodeItemOutput = (value: Uint8Array): ItemOutput | undefined => {
   const cost = reader.f64()
   const tensors: Array<readonly [string, Tensor]> = []
   for (let left = reader.u16(); left > 0 && reader.ok; left--) {
-    const name = reader.take(reader.u16()).toString()
+    const name = reader.text(reader.u16(), "utf8")
     const tensor = readTensor(reader)
     if (tensor === undefined) return undefined
     tensors.push([name, tensor])

@@ -90,6 +90,16 @@ const firstPlaces = (keys: ReadonlyArray<string>): ReadonlyMap<string, number> =
   return places
 }
 
+const answerOf = <E>(
+  keys: ReadonlyArray<string>,
+  outcomes: ReadonlyMap<string, Result.Result<ItemOutput, E>>,
+  hits: ReadonlyArray<boolean>
+): CacheAnswer<E> => ({
+  outcomes: keys.flatMap((key) => outcomes.get(key) ?? []),
+  hits,
+  status: statusOf(hits)
+})
+
 const make = Effect.fnUntraced(function*(timeToLive: Duration.Duration) {
   const store = yield* CacheStore
   const metrics = yield* Metrics
@@ -167,40 +177,26 @@ const make = Effect.fnUntraced(function*(timeToLive: Duration.Duration) {
         settle(keys, led, Exit.isSuccess(exit) ? exit.value : [], startedAt)
     )
 
-  const resolve = Effect.fnUntraced(function*<E, R>(request: CacheRequest<E, R>) {
-    const { inputs, mode, namespace } = request
-    if (mode === "bypass") return yield* bypass(request)
+  const count = ({ model, version }: CacheNamespace, hits: ReadonlyArray<boolean>): void => {
+    const found = hits.reduce((total, isHit) => isHit ? total + 1 : total, 0)
+    hitCount += found
+    missCount += hits.length - found
+    metrics.recorder(model, version).cacheItems(found, hits.length - found)
+  }
 
-    const keys = inputs.map((input) => itemKey(namespace, input))
-    const places = firstPlaces(keys)
-    const outcomes = new Map<string, Result.Result<ItemOutput, E>>()
-    const computeAll = (missing: ReadonlyArray<string>) =>
+  /** Fills in the outcomes that are not there: by computing, and by waiting for those who compute already. */
+  const complete = Effect.fnUntraced(function*<E, R>(
+    request: CacheRequest<E, R>,
+    places: ReadonlyMap<string, number>,
+    outcomes: Map<string, Result.Result<ItemOutput, E>>,
+    missing: ReadonlyArray<string>,
+    awaited: ReadonlyArray<Flight>
+  ) {
+    const computeAll = (keys: ReadonlyArray<string>) =>
       Effect.map(
-        compute(request, places, missing),
-        (computed) => computed.forEach((outcome, index) => outcomes.set(missing[index] ?? "", outcome))
+        compute(request, places, keys),
+        (computed) => computed.forEach((outcome, index) => outcomes.set(keys[index] ?? "", outcome))
       )
-
-    const hitKeys = new Set<string>()
-    const missing: Array<string> = []
-    const awaited: Array<Flight> = []
-    if (mode === "refresh") {
-      missing.push(...places.keys())
-    } else {
-      const distinct = Array.from(places.keys())
-      const found = yield* lookUp(distinct)
-      distinct.forEach((key, index) => {
-        const flight = flights.get(key)
-        const output = found[index] ?? flight?.output
-        if (output !== undefined) {
-          hitKeys.add(key)
-          outcomes.set(key, Result.succeed(output))
-        } else if (flight !== undefined) {
-          awaited.push(flight)
-        } else {
-          missing.push(key)
-        }
-      })
-    }
     if (missing.length > 0) yield* computeAll(missing)
     const abandoned: Array<string> = []
     for (const { key, landing } of awaited) {
@@ -210,17 +206,46 @@ const make = Effect.fnUntraced(function*(timeToLive: Duration.Duration) {
     }
     // Whoever waited once computes, whatever others do now: a chain of failing leaders would have no bound.
     if (abandoned.length > 0) yield* computeAll(abandoned)
-
-    const hits = keys.map((key) => hitKeys.has(key))
-    if (mode === "use") count(namespace, hits)
-    return { outcomes: keys.flatMap((key) => outcomes.get(key) ?? []), hits, status: statusOf(hits) }
   })
 
-  const count = ({ model, version }: CacheNamespace, hits: ReadonlyArray<boolean>): void => {
-    const found = hits.reduce((total, isHit) => isHit ? total + 1 : total, 0)
-    hitCount += found
-    missCount += hits.length - found
-    metrics.recorder(model, version).cacheItems(found, hits.length - found)
+  const use = <E, R>(request: CacheRequest<E, R>, keys: ReadonlyArray<string>) => {
+    const places = firstPlaces(keys)
+    const distinct = Array.from(places.keys())
+    return Effect.flatMap(lookUp(distinct), (found) => {
+      const outcomes = new Map<string, Result.Result<ItemOutput, E>>()
+      const missing: Array<string> = []
+      const awaited: Array<Flight> = []
+      distinct.forEach((key, index) => {
+        const flight = flights.get(key)
+        const output = found[index] ?? flight?.output
+        if (output !== undefined) outcomes.set(key, Result.succeed(output))
+        else if (flight !== undefined) awaited.push(flight)
+        else missing.push(key)
+      })
+      const hits = keys.map((key) => outcomes.has(key))
+      count(request.namespace, hits)
+      const answer = () => answerOf(keys, outcomes, hits)
+      return outcomes.size === distinct.length
+        ? Effect.succeed(answer())
+        : Effect.map(complete(request, places, outcomes, missing, awaited), answer)
+    })
+  }
+
+  const refresh = <E, R>(request: CacheRequest<E, R>, keys: ReadonlyArray<string>) => {
+    const places = firstPlaces(keys)
+    const outcomes = new Map<string, Result.Result<ItemOutput, E>>()
+    return Effect.map(
+      complete(request, places, outcomes, Array.from(places.keys()), []),
+      () => answerOf(keys, outcomes, keys.map(() => false))
+    )
+  }
+
+  const resolve = <E, R>(request: CacheRequest<E, R>): Effect.Effect<CacheAnswer<E>, E, R> => {
+    if (request.mode === "bypass") return bypass(request)
+    return Effect.suspend(() => {
+      const keys = request.inputs.map((input) => itemKey(request.namespace, input))
+      return request.mode === "refresh" ? refresh(request, keys) : use(request, keys)
+    })
   }
 
   return PredictionCache.of({
