@@ -2,9 +2,12 @@
  * The engine's Layers, put together from the settings: everything behind the surfaces.
  */
 import { Batcher } from "@sluice/core/batching/Batcher"
+import { defaultCacheStoreBudget } from "@sluice/core/cache/CacheStoreGuard"
 import { CacheStoreHealth } from "@sluice/core/cache/CacheStoreHealth"
 import { layerMemory } from "@sluice/core/cache/CacheStoreMemory"
 import { PredictionCache } from "@sluice/core/cache/PredictionCache"
+import * as Redis from "@sluice/core/cache/Redis"
+import { layerRedis } from "@sluice/core/cache/RedisCache"
 import { ModelHost } from "@sluice/core/execution/ModelHost"
 import type { SpareWorkers } from "@sluice/core/execution/SpareWorkers"
 import { WorkerPool } from "@sluice/core/execution/WorkerPool"
@@ -16,12 +19,17 @@ import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
 import { Metrics } from "@sluice/core/telemetry/Metrics"
 import * as Duration from "effect/Duration"
 import * as Layer from "effect/Layer"
+import { redisEndpoint } from "./config/RedisEndpoint.ts"
 import type { Settings } from "./config/Settings.ts"
 
 const cacheLayer = (settings: Settings) => {
-  if (!settings.cache.enabled) return Layer.merge(PredictionCache.layerDisabled, CacheStoreHealth.layerLocal)
-  const store = Layer.merge(layerMemory({ maxBytes: settings.cache.maxBytes }), CacheStoreHealth.layerLocal)
-  return PredictionCache.layer({ timeToLive: settings.cache.ttl }).pipe(Layer.provideMerge(store))
+  const { cache, redis } = settings
+  if (!cache.enabled) return Layer.merge(PredictionCache.layerDisabled, CacheStoreHealth.layerLocal)
+  const url = redisEndpoint(redis)
+  const store = url === undefined
+    ? Layer.merge(layerMemory({ maxBytes: cache.maxBytes }), CacheStoreHealth.layerLocal)
+    : Layer.provideMerge(layerRedis({ ...defaultCacheStoreBudget, operation: cache.timeBudget }), Redis.layer({ url }))
+  return PredictionCache.layer({ timeToLive: cache.ttl }).pipe(Layer.provideMerge(store))
 }
 
 /** Everything behind the surfaces. */
