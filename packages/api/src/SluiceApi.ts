@@ -8,8 +8,8 @@ import { ModelsApi, RootModelsApi } from "./ModelsApi.ts"
 import { OipApi } from "./OipApi.ts"
 import { OpenAiApi } from "./OpenAiApi.ts"
 import { PredictApi } from "./PredictApi.ts"
+import { version } from "./Version.ts"
 
-export const version = "0.1.0"
 
 /** `prefix` stands before the platform's own routes, `/api/v1` unless configured. The standards keep their paths. */
 export const makeSluiceApi = (prefix: `/${string}`) =>

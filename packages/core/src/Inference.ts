@@ -22,6 +22,7 @@ import { ModelRegistry, type ServedVersion } from "./registry/ModelRegistry.ts"
 import { tensorRows } from "./registry/TensorInput.ts"
 import { CircuitBreaker } from "./resilience/CircuitBreaker.ts"
 import { Metrics } from "./telemetry/Metrics.ts"
+import { withSpan } from "./telemetry/Spans.ts"
 
 type ComputeError = Exclude<InferenceError, DeadlineExceeded>
 type ComputeResult = Result.Result<ItemOutput, ComputeError>
@@ -122,7 +123,7 @@ export class Inference extends Context.Service<Inference, {
         if (rows.length === 0) return refusals
         const { model, version: name } = version.plan.entry
         const computed: ReadonlyArray<Result.Result<RowOutput, ComputeError>> = yield* breaker.guard(
-          Effect.withSpan(version.queue.submit(rows, request.priority), "Batcher.submit"),
+          withSpan("Batcher.submit")(version.queue.submit(rows, request.priority)),
           { model, version: name, classify }
         )
         for (const row of computed) {
@@ -152,7 +153,7 @@ export class Inference extends Context.Service<Inference, {
             computeMs = (yield* monotonicMs) - from
             return results
           })
-        }).pipe(Effect.withSpan("PredictionCache.resolve"))
+        }).pipe(withSpan("PredictionCache.resolve"))
         const totalMs = (yield* monotonicMs) - startedMs
         timings.cache = Math.max(0, totalMs - computeMs)
         const hits = resolved.hits.filter(Boolean).length
@@ -182,7 +183,7 @@ export class Inference extends Context.Service<Inference, {
         const startedMs = yield* monotonicMs
         const version = yield* registry.get(request.model, request.version).pipe(
           Effect.tapError((error) => Effect.sync(() => metrics.refused(errorCatalogue[error._tag].code))),
-          Effect.withSpan("Rollout.choose")
+          withSpan("Rollout.choose")
         )
         const timeoutMs = request.timeoutMs ?? version.plan.timeoutMs
         const { model, version: name } = version.plan.entry
@@ -192,7 +193,7 @@ export class Inference extends Context.Service<Inference, {
             orElse: () => Effect.fail(new DeadlineExceeded({ timeoutMs }))
           }),
           Effect.result,
-          Effect.withSpan("Inference.infer", { attributes: { model, version: name } })
+          withSpan("Inference.infer", { model, version: name })
         )
         const seconds = ((yield* monotonicMs) - startedMs) / 1000
         const error = Result.isFailure(answered) ? answered.failure : firstFailure(answered.success)

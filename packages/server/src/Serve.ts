@@ -1,10 +1,12 @@
 /**
  * The server's life: settings, models, listening, ready; then, when it is told to stop, draining and the end.
  */
+import { version } from "@sluice/api/Version"
 import { detectCores } from "@sluice/core/execution/Cores"
 import { SpareWorkers } from "@sluice/core/execution/SpareWorkers"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import { readRegistry } from "@sluice/core/registry/RegistryFile"
+import * as Tracing from "@sluice/core/telemetry/Tracing"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -12,7 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { listenBanner, readyBanner } from "./Banner.ts"
 import { loadSettings } from "./config/LoadSettings.ts"
-import type { Variables } from "./config/Settings.ts"
+import type { ResolvedSettings, Settings, Variables } from "./config/Settings.ts"
 import { engineLayer } from "./Engine.ts"
 import { Lifecycle } from "./lifecycle/Lifecycle.ts"
 
@@ -25,12 +27,19 @@ export interface ServeOptions {
   readonly spares?: SpareWorkers
 }
 
-/**
- * Serves until `stop` settles. Fails, before it has listened, on a bad configuration, a missing file or a port in use;
- * the error's message is a sentence for the operator.
- */
-export const serve = Effect.fnUntraced(function*({ env, spares = new SpareWorkers(0), stop }: ServeOptions) {
-  const { notices, settings } = yield* loadSettings({ env })
+/** What holds around everything: where spans go. */
+const observability = (settings: Settings) =>
+  Tracing.layer({
+    enabled: settings.telemetry.tracing,
+    serviceName: "sluice",
+    serviceVersion: version,
+    shutdownTimeout: settings.shutdown.timeout
+  })
+
+const serveModels = Effect.fnUntraced(function*(
+  { stop, spares = new SpareWorkers(0) }: ServeOptions,
+  { notices, settings }: ResolvedSettings
+) {
   const registryFile = yield* readRegistry(settings.models.registry)
   const cores = yield* detectCores
   const engine = yield* Layer.build(engineLayer(settings, registryFile, cores, spares))
@@ -58,3 +67,12 @@ export const serve = Effect.fnUntraced(function*({ env, spares = new SpareWorker
   yield* Effect.timeoutOption(lifecycle.callsEnded, settings.shutdown.timeout)
   yield* endWebSockets(surfaces)
 }, Effect.scoped)
+
+/**
+ * Serves until `stop` settles. Fails, before it has listened, on a bad configuration, a missing file or a port in use;
+ * the error's message is a sentence for the operator.
+ */
+export const serve = Effect.fnUntraced(function*(options: ServeOptions) {
+  const resolved = yield* loadSettings({ env: options.env })
+  yield* Effect.provide(serveModels(options, resolved), observability(resolved.settings))
+})

@@ -24,13 +24,13 @@ const readText = Effect.fnUntraced(function*(request: HttpServerRequest.HttpServ
   if (type !== "application/json") return yield* new UnsupportedMediaType({ accepted })
   const limit = yield* HttpIncomingMessage.MaxBodySize
   const limitBytes = limit === undefined ? Infinity : ByteSize.toNumberUnsafe(limit)
-  const tooLarge = new PayloadTooLarge({ limitBytes })
-  if (Number(request.headers["content-length"] ?? 0) > limitBytes) return yield* tooLarge
+  const tooLarge = () => new PayloadTooLarge({ limitBytes })
+  if (Number(request.headers["content-length"] ?? 0) > limitBytes) return yield* tooLarge()
   return yield* Effect.mapError(
     request.text,
     ({ reason }) =>
       reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
-        ? tooLarge
+        ? tooLarge()
         : new MalformedRequest({
           detail: "the body ended early, or is not in the Content-Encoding that the header names"
         })

@@ -2,7 +2,8 @@
  * Handlers of the Open Inference Protocol V2.
  */
 import { OipInferRequest } from "@sluice/api/OipApi"
-import { type SluiceApi, version as serverVersion } from "@sluice/api/SluiceApi"
+import type { SluiceApi } from "@sluice/api/SluiceApi"
+import { version as serverVersion } from "@sluice/api/Version"
 import { Inference } from "@sluice/core/Inference"
 import type { InferResult } from "@sluice/core/InferRequest"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"

@@ -1,0 +1,4 @@
+/**
+ * The version that this server, its documents and its client state.
+ */
+export const version = "0.1.0"
