@@ -25,8 +25,12 @@ export interface OnnxFile {
   readonly opsets: Readonly<Record<string, number>>
   readonly inputs: ReadonlyArray<OnnxValue>
   readonly outputs: ReadonlyArray<OnnxValue>
+  /** The classes of a classifier of the ONNX-ML operators, in the order of its scores; undefined if there is none. */
+  readonly classes: ReadonlyArray<string | number> | undefined
   readonly metadata: Readonly<Record<string, string>>
 }
+
+type Graph = Pick<OnnxFile, "inputs" | "outputs" | "classes">
 
 const typeKinds: Readonly<Record<number, OnnxValue["kind"]>> = {
   1: "tensor",
@@ -79,17 +83,44 @@ const textOf = (reader: ProtobufReader, message: Field, number: number): string 
   return ""
 }
 
-const readGraph = (reader: ProtobufReader, graph: Field): Pick<OnnxFile, "inputs" | "outputs"> => {
+/** Operators name their classes in one of these attributes, of text or of whole numbers. */
+const classAttributes = ["classlabels_strings", "classlabels_ints", "classlabels_int64s"]
+const classAttributeLengths = new Set(classAttributes.map((name) => name.length))
+
+const readClasses = (reader: ProtobufReader, attribute: Field): ReadonlyArray<string | number> | undefined => {
+  const classes: Array<string | number> = []
+  for (const field of reader.fields(attribute.start, attribute.end)) {
+    if (field.number === 1) {
+      // Most attributes are told apart without reading their names
+      const candidate = classAttributeLengths.has(field.end - field.start)
+      if (!candidate || !classAttributes.includes(reader.text(field))) return undefined
+    } else if (field.number === 8) classes.push(field.varint)
+    else if (field.number === 9) classes.push(reader.text(field))
+  }
+  return classes.length === 0 ? undefined : classes
+}
+
+const readNode = (reader: ProtobufReader, node: Field): ReadonlyArray<string | number> | undefined => {
+  let classes: ReadonlyArray<string | number> | undefined
+  for (const field of reader.fields(node.start, node.end)) {
+    if (field.number === 5) classes = readClasses(reader, field) ?? classes
+  }
+  return classes
+}
+
+const readGraph = (reader: ProtobufReader, graph: Field): Graph => {
+  let classes: ReadonlyArray<string | number> | undefined
   const inputs: Array<OnnxValue> = []
   const outputs: Array<OnnxValue> = []
   const initializers = new Set<string>()
   for (const field of reader.fields(graph.start, graph.end)) {
-    if (field.number === 5) initializers.add(textOf(reader, field, 8))
+    if (field.number === 1) classes = readNode(reader, field) ?? classes
+    else if (field.number === 5) initializers.add(textOf(reader, field, 8))
     else if (field.number === 11) inputs.push(readValue(reader, field))
     else if (field.number === 12) outputs.push(readValue(reader, field))
   }
   // Files of IR version 3 and older list their weights among the inputs
-  return { inputs: inputs.filter((input) => !initializers.has(input.name)), outputs }
+  return { inputs: inputs.filter((input) => !initializers.has(input.name)), outputs, classes }
 }
 
 /** Reads a model's header. Throws `MalformedFile`. */
@@ -101,7 +132,7 @@ export const parseOnnx = (source: ByteSource): OnnxFile => {
   let irVersion = 0
   let producer = ""
   let producerVersion = ""
-  let graph: Pick<OnnxFile, "inputs" | "outputs"> | undefined
+  let graph: Graph | undefined
   for (const field of reader.fields(0, source.size)) {
     if (field.number === 1) irVersion = field.varint
     else if (field.number === 2) producer = reader.text(field)

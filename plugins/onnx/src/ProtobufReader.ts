@@ -24,6 +24,7 @@ export interface Field {
 }
 
 const WINDOW_BYTES = 4096
+const MOST_VARINT_BYTES = 10
 
 export const fileSource = (descriptor: number, size: number): ByteSource => ({
   size,
@@ -46,7 +47,7 @@ export class ProtobufReader {
     while (position < end) {
       const tag = this.varint(position, end)
       const number = Math.floor(tag.value / 8)
-      if (number === 0) throw new MalformedFile("it is not an ONNX model")
+      if (number <= 0) throw new MalformedFile("it is not an ONNX model")
       const field = this.field(number, tag.value % 8, tag.next, end)
       position = field.next
       yield field.field
@@ -75,6 +76,7 @@ export class ProtobufReader {
         return this.span(number, start, start + 8, end)
       case 2: {
         const length = this.varint(start, end)
+        if (length.value < 0) throw new MalformedFile("it is damaged")
         return this.span(number, length.next, length.next + length.value, end)
       }
       case 5:
@@ -93,18 +95,27 @@ export class ProtobufReader {
   private varint(start: number, limit: number): { value: number; next: number } {
     let value = 0
     let scale = 1
-    for (let position = start; position < start + 10; position++) {
-      if (position >= limit) {
-        throw limit === this.source.size
-          ? this.ended(position + 1)
-          : new MalformedFile("it is damaged")
-      }
-      const byte = this.byte(position)
+    for (let position = start; position < start + MOST_VARINT_BYTES - 1; position++) {
+      const byte = this.byteWithin(position, limit)
       value += (byte & 0x7f) * scale
       if (byte < 0x80) return { value, next: position + 1 }
       scale *= 128
     }
-    throw new MalformedFile("it is not an ONNX model")
+    return this.negative(start, limit)
+  }
+
+  /** A varint of the full length is a negative number in two's complement. */
+  private negative(start: number, limit: number): { value: number; next: number } {
+    const next = start + MOST_VARINT_BYTES
+    if (this.byteWithin(next - 1, limit) > 1) throw new MalformedFile("it is not an ONNX model")
+    let bits = 0n
+    for (let position = next - 1; position >= start; position--) bits = bits * 128n + BigInt(this.byte(position) & 0x7f)
+    return { value: Number(BigInt.asIntN(64, bits)), next }
+  }
+
+  private byteWithin(position: number, limit: number): number {
+    if (position < limit) return this.byte(position)
+    throw limit === this.source.size ? this.ended(position + 1) : new MalformedFile("it is damaged")
   }
 
   private byte(position: number): number {

@@ -33,8 +33,12 @@ const weight = (name: string, size: number) => [
   ...bytes(9, Array.from({ length: size }, () => 0xff))
 ]
 
+/** -1 and 2, in two's complement of 64 bits. */
+const classlabels = [...text(1, "classlabels_int64s"), 64, ...Array.from({ length: 9 }, () => 0xff), 1, ...number(8, 2)]
+
 const graph = [
-  ...bytes(1, [...text(1, "x"), ...text(4, "Gemm")]),
+  ...bytes(1, [...text(1, "x"), ...text(4, "Gemm"), ...bytes(5, [...text(1, "not_classlabels_18"), ...number(8, 7)])]),
+  ...bytes(1, [...text(4, "TreeEnsembleClassifier"), ...bytes(5, classlabels)]),
   ...text(2, "main"),
   ...bytes(5, weight("w", 10_000)),
   ...bytes(11, tensorValue("x", 1, ["batch", 30])),
@@ -88,6 +92,7 @@ describe("parseOnnx", () => {
       producerVersion: "1.2",
       opsets: { "": 17, "ai.onnx.ml": 3 },
       metadata: { key: "value" },
+      classes: [-1, 2],
       inputs: [{ name: "x", kind: "tensor", datatype: "FP32", shape: [-1, 30] }],
       outputs: [
         { name: "label", kind: "tensor", datatype: "INT64", shape: [-1] },
@@ -122,6 +127,7 @@ describe("parseOnnx", () => {
 
   it.each<[string, ArrayLike<number>, RegExp]>([
     ["an empty file", [], /^it is empty$/],
+    ["a negative length", [...number(1, 8), 0x3a, ...Array.from({ length: 9 }, () => 0xff), 1], /^it is damaged$/],
     ["text", new TextEncoder().encode("version https://git-lfs.github.com/spec/v1\n"), /^it is not an ONNX model$/],
     ["JSON", new TextEncoder().encode(`{"version":"1.0"}`), /^it is not an ONNX model$/],
     ["another protobuf", [...text(2, "somebody"), ...number(5, 1)], /^it is not an ONNX model$/],

@@ -4,9 +4,9 @@
 import * as Schema from "effect/Schema"
 
 /**
- * `labels`: class names in the order of the classes; by model.json when left out. `features`: names in the order of the
- * inputs' columns; by model.json, else the inputs' own names. `target`: by the outputs when left out. `label_output`,
- * `probabilities_output`: where the outputs' names do not tell.
+ * `labels`: class names in the order of the classes; by model.json, else by the file itself, when left out. `features`:
+ * names in the order of the inputs' columns; by model.json, else the inputs' own. `target`: by the outputs when left
+ * out. `label_output`, `probabilities_output`: where the outputs' names do not tell.
  */
 export const SklearnOptions = Schema.Struct({
   labels: Schema.optionalKey(Schema.NonEmptyArray(Schema.String)),

@@ -72,27 +72,37 @@ const numberAt = (tensor: Tensor, index: number): number => {
   return Number(data[index])
 }
 
-const labelAt = (tensor: Tensor, labels: ReadonlyArray<string> | undefined): PredictedValue => {
-  const value = tensor.data[0]!
-  if (typeof value === "string") return value
-  return labels?.[Number(value)] ?? (tensor.datatype === "BOOL" ? value !== 0 : Number(value))
+/** What a model's classes are called. */
+export interface ClassNames {
+  /** The classes as the label output has them, in the order of the probabilities; undefined if the file does not say. */
+  readonly classes: ReadonlyArray<string | number> | undefined
+  /** Names to show for them, in the same order. */
+  readonly labels: ReadonlyArray<string> | undefined
 }
 
-/** Scores that are no probabilities, such as a linear SVM's distances, are not shown as such. */
-const isProbability = (value: number): boolean => value >= -1e-6 && value <= 1 + 1e-6
+const nameOf = ({ classes, labels }: ClassNames, index: number): string =>
+  labels?.[index] ?? String(classes?.[index] ?? index)
 
-/** Decodes one row of outputs. `labels` are the class names by index; without them a class is its index. */
-export const makeDecoder =
-  (target: Target, labels: ReadonlyArray<string> | undefined) => (outputs: TensorMap): Prediction => {
-    if (target._tag === "Regression") return { prediction: numberAt(outputs[target.value.name]!, 0) }
-    const prediction = labelAt(outputs[target.label.name]!, labels)
-    const scores = target.probabilities === undefined ? undefined : outputs[target.probabilities.name]
-    if (scores === undefined) return { prediction }
-    const probabilities: Record<string, number> = {}
-    for (let i = 0; i < scores.data.length; i++) {
-      const value = numberAt(scores, i)
-      if (!isProbability(value)) return { prediction }
-      probabilities[labels?.[i] ?? String(i)] = value
-    }
-    return { prediction, probabilities }
-  }
+const labelAt = (tensor: Tensor, { classes, labels }: ClassNames): PredictedValue => {
+  const value = tensor.data[0]!
+  const label = typeof value === "string" ? value : Number(value)
+  // Without the file's word, whole numbers are taken for the classes' places
+  const index = classes?.indexOf(label) ?? (typeof label === "number" ? label : -1)
+  return labels?.[index] ?? (tensor.datatype === "BOOL" ? label !== 0 : label)
+}
+
+/** Scores that do not add up to 1, such as a support vector machine's distances, are not shown as probabilities. */
+const isDistribution = (values: ReadonlyArray<number>): boolean =>
+  values.every((value) => value >= -1e-6) && Math.abs(values.reduce((sum, value) => sum + value, 0) - 1) < 1e-3
+
+/** Decodes one row of outputs. */
+export const makeDecoder = (target: Target, names: ClassNames) => (outputs: TensorMap): Prediction => {
+  if (target._tag === "Regression") return { prediction: numberAt(outputs[target.value.name]!, 0) }
+  const prediction = labelAt(outputs[target.label.name]!, names)
+  const scores = target.probabilities === undefined ? undefined : outputs[target.probabilities.name]
+  if (scores === undefined || scores.data.length < 2) return { prediction }
+  const values = Array.from({ length: scores.data.length }, (_, i) => numberAt(scores, i))
+  return isDistribution(values)
+    ? { prediction, probabilities: Object.fromEntries(values.map((value, i) => [nameOf(names, i), value])) }
+    : { prediction }
+}

@@ -10,7 +10,7 @@ import * as Result from "effect/Result"
 import { columnsOf } from "./Columns.ts"
 import { makeRowEncoder } from "./RowEncoder.ts"
 import { SklearnOptions } from "./SklearnOptions.ts"
-import { makeDecoder, type Target, targetOf } from "./Target.ts"
+import { type ClassNames, makeDecoder, type Target, targetOf } from "./Target.ts"
 
 const orFail = <A>(context: PluginContext, result: Result.Result<A, string>): Effect.Effect<A, PluginError> =>
   Effect.mapError(
@@ -18,11 +18,20 @@ const orFail = <A>(context: PluginContext, result: Result.Result<A, string>): Ef
     (reason) => new PluginError({ reason: `${context.model}@${context.version}: ${reason}` })
   )
 
-const checkLabels = (target: Target, labels: ReadonlyArray<string> | undefined): Result.Result<void, string> => {
-  const classes = target._tag === "Classification" ? target.probabilities?.shape[1] : undefined
-  return labels !== undefined && classes !== undefined && classes !== -1 && classes !== labels.length
-    ? Result.fail(`the model has ${classes} classes, but there are ${labels.length} labels`)
-    : Result.void
+/** Labels and the file's own classes, as far as they are as many as the model's scores. */
+const classNames = (
+  target: Target,
+  labels: ReadonlyArray<string> | undefined,
+  classes: ReadonlyArray<string | number> | undefined
+): Result.Result<ClassNames, string> => {
+  const scores = target._tag === "Classification" ? target.probabilities?.shape[1] : undefined
+  // One score for two classes is the distance from the plane between them
+  const count = scores === undefined || scores < 2 ? undefined : scores
+  if (labels !== undefined && count !== undefined && count !== labels.length) {
+    return Result.fail(`the model has ${count} classes, but there are ${labels.length} labels`)
+  }
+  const known = classes !== undefined && (count ?? labels?.length ?? classes.length) === classes.length
+  return Result.succeed({ labels, classes: known ? classes : undefined })
 }
 
 /** What in a file's header tells that it was a scikit-learn model. */
@@ -41,11 +50,11 @@ export default definePlugin({
   codec: (context, options, signature) =>
     Effect.gen(function*() {
       const card = yield* readModelCard(context.files)
-      const labels = options.labels ?? card.labels
+      const { classes } = yield* readOnnxFile(context.files.path)
       const columns = yield* orFail(context, columnsOf(signature, options.features ?? card.features))
       const target = yield* orFail(context, targetOf(options, signature))
-      yield* orFail(context, checkLabels(target, labels))
-      return { ...makeRowEncoder(columns), decode: makeDecoder(target, labels) }
+      const names = yield* orFail(context, classNames(target, options.labels ?? card.labels, classes))
+      return { ...makeRowEncoder(columns), decode: makeDecoder(target, names) }
     }),
   recognise: (files) =>
     files.path.endsWith(".onnx")
