@@ -8,7 +8,6 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
@@ -16,6 +15,7 @@ import type { HostedModel, Instance } from "../execution/ModelHost.ts"
 import type { ItemOutput } from "../ItemOutput.ts"
 import { monotonicMs } from "../Monotonic.ts"
 import type { VersionMetrics } from "../telemetry/Metrics.ts"
+import { currentSpan, withBatchSpan } from "../telemetry/Spans.ts"
 import { makeBatchRun, type RowError } from "./BatchRun.ts"
 import { makeWaitingRows, type Waiter, type WaitingOptions, type WaitingRow } from "./WaitingRows.ts"
 
@@ -54,7 +54,7 @@ export interface BatchQueue {
 interface Pending extends Waiter {
   readonly answer: Deferred.Deferred<ReadonlyArray<RowResult>>
   readonly results: Array<RowResult>
-  readonly span: Option.Option<Tracer.AnySpan>
+  readonly span: Tracer.AnySpan | undefined
   /** How many rows have no result. */
   open: number
 }
@@ -65,11 +65,6 @@ const drainMs = (waiting: number, batchMs: number, batchSize: number): number =>
 
 /** How long a caller whose queue was closed is told to wait, in milliseconds. */
 const reopenMs = 1000
-
-const linksOf = (batch: ReadonlyArray<WaitingRow<Pending>>) =>
-  [...new Set(batch.map((row) => row.request))].flatMap(({ span }) =>
-    Option.isSome(span) ? [{ span: span.value, attributes: {} }] : []
-  )
 
 const open = Effect.fnUntraced(function*(hosted: HostedModel, options: QueueOptions) {
   const { metrics, model, version } = options
@@ -101,9 +96,10 @@ const open = Effect.fnUntraced(function*(hosted: HostedModel, options: QueueOpti
         if (--request.open === 0) finish(request)
       })
     }).pipe(
-      Effect.withSpan("ModelHost.run", {
-        attributes: { model, version, "batch.size": batch.length },
-        links: linksOf(batch)
+      withBatchSpan("ModelHost.run", batch.map((row) => row.request.span), {
+        model,
+        version,
+        "batch.size": batch.length
       }),
       Effect.ensuring(hosted.giveBack(instance))
     )
@@ -132,7 +128,7 @@ const open = Effect.fnUntraced(function*(hosted: HostedModel, options: QueueOpti
       answer: Deferred.makeUnsafe(),
       results: rows.map(() => lost),
       arrivedMs: yield* monotonicMs,
-      span: yield* Effect.option(Effect.currentParentSpan),
+      span: yield* currentSpan,
       open: rows.length,
       waiting: 0,
       abandoned: false
