@@ -1,7 +1,7 @@
 /**
  * The model versions that this process serves: loads them in the background, and hands out those that are ready.
  */
-import { ModelNotReady, type ModelNotFound, type VersionNotFound, type VersionRetired } from "@sluice/domain/Errors"
+import { type ModelNotFound, ModelNotReady, type VersionNotFound, type VersionRetired } from "@sluice/domain/Errors"
 import { modelId } from "@sluice/domain/Ids"
 import type { ModelInfo, VersionState } from "@sluice/domain/ModelInfo"
 import type { ModelSignature } from "@sluice/domain/ModelSignature"
@@ -199,10 +199,10 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
             const entry = entries.find(written(path))
             return entry === undefined ? undefined : { model: entry.model, version: entry.version }
           },
-          settled: Effect.forEach(slots.values(), (slot) => Deferred.await(slot.settled), { discard: true }),
+          settled: Effect.forEach(slots.values(), (slot) =>
+            Deferred.await(slot.settled), { discard: true }),
           notices: [...registry.notices, ...[...slots.values()].flatMap((slot) => slot.plan.notices)]
         })
       })
     ) satisfies Layer.Layer<ModelRegistry, EntryRefused, PluginCatalogue | ModelHost | Batcher | Metrics>
 }
-

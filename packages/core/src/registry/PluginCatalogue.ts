@@ -58,13 +58,16 @@ const resolveModule = (name: string, directory: string): string => {
 const load = Effect.fnUntraced(function*(name: string, directory: string) {
   const found = yield* Effect.try({
     try: () => resolveModule(name, directory),
-    catch: (cause) => new PluginRefused({ reason: `plugin "${name}" is not installed: npm install it, or mend its path`, cause })
+    catch: (cause) =>
+      new PluginRefused({ reason: `plugin "${name}" is not installed: npm install it, or mend its path`, cause })
   })
   const module: unknown = yield* Effect.tryPromise({
     try: () => import(found),
     catch: (cause) => new PluginRefused({ reason: `plugin "${name}" cannot be imported: ${String(cause)}`, cause })
   })
-  const plugin: unknown = typeof module === "object" && module !== null && "default" in module ? module.default : undefined
+  const plugin: unknown = typeof module === "object" && module !== null && "default" in module
+    ? module.default
+    : undefined
   if (!isPlugin(plugin)) {
     return yield* new PluginRefused({ reason: `plugin "${name}" has no default export made by definePlugin` })
   }
@@ -92,7 +95,9 @@ export class PluginCatalogue extends Context.Service<PluginCatalogue, {
         const choose = Effect.fnUntraced(function*(name: string | undefined, files: ModelFiles) {
           if (name !== undefined) {
             const named = plugins.find(({ plugin }) => plugin.name === name)
-            if (named === undefined) return yield* new PluginRefused({ reason: `no plugin is named "${name}"; there are ${known}` })
+            if (named === undefined) {
+              return yield* new PluginRefused({ reason: `no plugin is named "${name}"; there are ${known}` })
+            }
             return { ...named, reason: "the registry entry names it" }
           }
           for (const entry of plugins) {
@@ -101,7 +106,9 @@ export class PluginCatalogue extends Context.Service<PluginCatalogue, {
             )
             if (reason !== undefined) return { ...entry, reason }
           }
-          return yield* new PluginRefused({ reason: `none of the plugins ${known} recognises this file; name one by "plugin:"` })
+          return yield* new PluginRefused({
+            reason: `none of the plugins ${known} recognises this file; name one by "plugin:"`
+          })
         })
         return PluginCatalogue.of({ plugins, choose })
       })

@@ -21,18 +21,20 @@ export const tensorRows = (
 ): Result.Result<ReadonlyArray<TensorMap>, MalformedRequest> => {
   const names = signature.inputs.map((input) => input.name)
   for (const name of Object.keys(tensors)) {
-    if (!names.includes(name)) return refuse(`inputs.${name}`, `the model has no such input; it takes ${names.join(", ")}`)
+    if (!names.includes(name)) {
+      return refuse(`inputs.${name}`, `the model has no such input; it takes ${names.join(", ")}`)
+    }
   }
   let rows: number | undefined
   for (const spec of signature.inputs) {
     const field = `inputs.${spec.name}`
-    const tensor = tensors[spec.name]
+    const tensor = Object.hasOwn(tensors, spec.name) ? tensors[spec.name] : undefined
     if (tensor === undefined) return refuse(field, `missing; the model takes ${names.join(", ")}`)
     if (tensor.datatype !== spec.datatype) {
       return refuse(`${field}.datatype`, `expected ${spec.datatype}, got ${tensor.datatype}`)
     }
     const fits = tensor.shape.length === spec.shape.length &&
-      tensor.shape.every((size, i) => spec.shape[i]! < 0 || size === spec.shape[i])
+      tensor.shape.every((size, i) => spec.shape[i]! < 0 ? Number.isInteger(size) && size >= 0 : size === spec.shape[i])
     if (!fits) return refuse(`${field}.shape`, `expected ${shapeText(spec.shape)}, got ${shapeText(tensor.shape)}`)
     if (tensor.data.length !== elementCount(tensor.shape)) {
       return refuse(

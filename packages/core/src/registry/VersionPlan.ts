@@ -46,7 +46,9 @@ export interface VersionPlan {
 }
 
 /** A registry entry that cannot be served as it stands. The sentence names the file and line to change. */
-export class EntryRefused extends Data.TaggedError("EntryRefused")<{ readonly entry: VersionEntry; readonly reason: string }> {
+export class EntryRefused
+  extends Data.TaggedError("EntryRefused")<{ readonly entry: VersionEntry; readonly reason: string }>
+{
   override get message() {
     const { file, line } = this.entry.source
     return `${file}:${line}: model "${this.entry.model}" version "${this.entry.version}": ${this.reason}`
@@ -55,7 +57,13 @@ export class EntryRefused extends Data.TaggedError("EntryRefused")<{ readonly en
 
 const runFork = Effect.runFork
 
-const contextOf = (entry: VersionEntry, path: string, precision: Precision, device: Device, threads: number): PluginContext => ({
+const contextOf = (
+  entry: VersionEntry,
+  path: string,
+  precision: Precision,
+  device: Device,
+  threads: number
+): PluginContext => ({
   model: entry.model,
   version: entry.version,
   files: modelFiles(path),
@@ -111,7 +119,9 @@ export const planVersion = Effect.fnUntraced(function*(
     notices: [
       ...(choice.notice === undefined ? [] : [choice.notice]),
       ...(entry.isolation === "process"
-        ? [`model "${entry.model}" version "${entry.version}" asks for isolation: process, which does not exist yet: it runs in a thread`]
+        ? [
+          `model "${entry.model}" version "${entry.version}" asks for isolation: process, which does not exist yet: it runs in a thread`
+        ]
         : [])
     ]
   } satisfies VersionPlan
