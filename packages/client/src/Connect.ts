@@ -11,7 +11,9 @@ import type { PredictRequest } from "@sluice/domain/PredictRequest"
 import type { PredictResponse } from "@sluice/domain/PredictResponse"
 import * as Effect from "effect/Effect"
 import * as ManagedRuntime from "effect/ManagedRuntime"
+import { RpcClientError } from "effect/rpc/RpcClientError"
 import type { Connection } from "./Connection.ts"
+import { describeConnectionFailure } from "./ConnectionFailure.ts"
 import { SluiceClient } from "./SluiceClient.ts"
 
 export interface CallOptions {
@@ -27,7 +29,7 @@ export interface SluiceConnection extends AsyncDisposable {
   readonly close: () => Promise<void>
 }
 
-/** Opens a WebSocket for all calls. Rejects when no server answers there; a connection lost later is opened again. */
+/** Opens a WebSocket for all calls. Rejects where no server answers; a connection lost later is opened again. */
 export const connect = async (connection: Connection): Promise<SluiceConnection> => {
   const runtime = ManagedRuntime.make(SluiceClient.layerWs(connection))
   let closed = false
@@ -49,7 +51,9 @@ export const connect = async (connection: Connection): Promise<SluiceConnection>
     await health()
   } catch (cause) {
     await close()
-    throw cause
+    throw cause instanceof RpcClientError
+      ? new Error(describeConnectionFailure(cause, connection.url), { cause })
+      : cause
   }
   return {
     predict: (request, options) => call((client) => client.predict(request), options),

@@ -28,7 +28,9 @@ export const ModelInfo = Schema.Struct({
   description: Schema.String,
   precision: Precision,
   device: Device,
-  plugin: Schema.String
+  plugin: Schema.String,
+  /** Why this plugin serves it: the registry names it, or it recognised the files. */
+  plugin_reason: Schema.optionalKey(Schema.String)
 })
 export interface ModelInfo extends Schema.Schema.Type<typeof ModelInfo> {}
 

@@ -17,9 +17,9 @@ import { PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
 import type { Registry } from "@sluice/core/registry/RegistryEntry"
 import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
 import { Metrics } from "@sluice/core/telemetry/Metrics"
-import * as Duration from "effect/Duration"
 import * as Layer from "effect/Layer"
 import { redisEndpoint } from "./config/RedisEndpoint.ts"
+import { servingConfig } from "./config/ServingSettings.ts"
 import type { Settings } from "./config/Settings.ts"
 
 const cacheLayer = (settings: Settings) => {
@@ -35,16 +35,7 @@ const cacheLayer = (settings: Settings) => {
 /** Everything behind the surfaces. */
 export const engineLayer = (settings: Settings, registry: Registry, cores: number, spares: SpareWorkers) => {
   const metrics = Metrics.layer({ enabled: settings.telemetry.metrics })
-  const models = ModelRegistry.layer(registry, {
-    cores,
-    device: settings.models.device,
-    precision: settings.models.precision,
-    maxBatchSize: settings.batching.maxBatchSize,
-    maxBatchCost: undefined,
-    window: settings.batching.window,
-    queueCapacity: settings.batching.queueCapacity,
-    timeoutMs: Duration.toMillis(settings.limits.requestTimeout)
-  }).pipe(
+  const models = ModelRegistry.layer(registry, servingConfig(settings, cores)).pipe(
     Layer.provide([
       PluginCatalogue.layer(settings.plugins, process.cwd()),
       ModelHost.layer.pipe(Layer.provide(WorkerPool.layer(spares))),

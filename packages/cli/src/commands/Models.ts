@@ -1,0 +1,37 @@
+/**
+ * `sluice models`: what is served, by which plugin and why.
+ */
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+import { helpText } from "../HelpText.ts"
+import { outputFlag } from "../OutputFlag.ts"
+import { serverFlags } from "../ServerFlags.ts"
+
+export const models = Command.make("models", {
+  ...serverFlags,
+  offline: Flag.Boolean("offline").pipe(
+    Flag.withDescription("Read the registry file, even if a server runs"),
+    Flag.withDefault(false)
+  ),
+  output: outputFlag
+}, (options) =>
+  Effect.flatMap(
+    Effect.promise(() => import("../models/RunModels.ts")),
+    ({ runModels }) => runModels(options)
+  )).pipe(
+    Command.withShortDescription("List the models, with the plugin of each and why"),
+    Command.withDescription(helpText(
+      "List the model versions of the running server with their state; where none runs, those of the " +
+        "registry file with their files, as a server started now would serve them.",
+      "A registry entry that names no plugin is served by the first plugin of config/sluice.yaml that " +
+        "recognises its files; the last column says by what. An entry that no plugin can serve is named, " +
+        "with exit code 1: use --offline to check a registry before a restart."
+    )),
+    Command.withExamples([
+      { command: "sluice models", description: "What is served here" },
+      { command: "sluice models --offline", description: "What a server would serve, without starting one" },
+      { command: "sluice models --url https://models.example.com --token …", description: "What is served elsewhere" },
+      { command: "sluice models -o json | jq -r '.models[].model_id'", description: "The names, for another program" }
+    ])
+  )

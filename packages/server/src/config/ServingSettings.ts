@@ -1,0 +1,17 @@
+/**
+ * What the settings say to every model version. Pure.
+ */
+import type { ServingConfig } from "@sluice/core/registry/VersionPlan"
+import * as Duration from "effect/Duration"
+import type { Settings } from "./Settings.ts"
+
+export const servingConfig = ({ batching, limits, models }: Settings, cores: number): ServingConfig => ({
+  cores,
+  device: models.device,
+  precision: models.precision,
+  maxBatchSize: batching.maxBatchSize,
+  maxBatchCost: undefined,
+  window: batching.window,
+  queueCapacity: batching.queueCapacity,
+  timeoutMs: Duration.toMillis(limits.requestTimeout)
+})
