@@ -156,8 +156,6 @@ export class Inference extends Context.Service<Inference, {
         }).pipe(withSpan("PredictionCache.resolve"))
         const totalMs = (yield* monotonicMs) - startedMs
         timings.cache = Math.max(0, totalMs - computeMs)
-        const hits = resolved.hits.filter(Boolean).length
-        version.metrics.cacheItems(hits, units.length - hits)
         version.metrics.stage("cache", timings.cache / 1000)
         const natural = request.input._tag === "Items"
         const result: InferResult = {

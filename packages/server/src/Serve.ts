@@ -6,6 +6,7 @@ import { detectCores } from "@sluice/core/execution/Cores"
 import { SpareWorkers } from "@sluice/core/execution/SpareWorkers"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import { readRegistry } from "@sluice/core/registry/RegistryFile"
+import * as Logging from "@sluice/core/telemetry/Logging"
 import * as Tracing from "@sluice/core/telemetry/Tracing"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
@@ -27,14 +28,17 @@ export interface ServeOptions {
   readonly spares?: SpareWorkers
 }
 
-/** What holds around everything: where spans go. */
-const observability = (settings: Settings) =>
-  Tracing.layer({
-    enabled: settings.telemetry.tracing,
-    serviceName: "sluice",
-    serviceVersion: version,
-    shutdownTimeout: settings.shutdown.timeout
-  })
+/** What holds around everything: where log lines and spans go. */
+const observability = ({ shutdown, telemetry }: Settings) =>
+  Layer.merge(
+    Logging.layer({ level: telemetry.logLevel, format: telemetry.logFormat }),
+    Tracing.layer({
+      enabled: telemetry.tracing,
+      serviceName: "sluice",
+      serviceVersion: version,
+      shutdownTimeout: shutdown.timeout
+    })
+  )
 
 const serveModels = Effect.fnUntraced(function*(
   { stop, spares = new SpareWorkers(0) }: ServeOptions,
