@@ -40,7 +40,7 @@ interface Timings {
 const textItems = (version: ServedVersion, tensors: TensorMap): ReadonlyArray<Item> | undefined => {
   const { text, ...others } = tensors
   if (text === undefined || Object.keys(others).length > 0 || !version.codec.accepts.includes("Text")) return undefined
-  if (version.signature.inputs.some((input) => input.name === "text") || text.datatype !== "BYTES") return undefined
+  if (text.datatype !== "BYTES") return undefined
   const [count, width] = text.shape
   if (count !== text.data.length || text.shape.length > 2 || (width ?? 1) !== 1) return undefined
   const texts: Iterable<string | number | bigint> = text.data
@@ -55,7 +55,12 @@ const unitsOf = (version: ServedVersion, input: InferInput): Result.Result<Reado
       : Result.fail(new MalformedRequest({ detail: "no items; send at least one" }))
   }
   const texts = textItems(version, input.tensors)
-  return texts === undefined ? tensorRows(version.signature, input.tensors) : Result.succeed(texts)
+  if (texts === undefined) return tensorRows(version.signature, input.tensors)
+  return texts.length > 0
+    ? Result.succeed(texts)
+    : Result.fail(
+      new MalformedRequest({ field: "inputs.text.shape", detail: "an empty batch; send at least one item" })
+    )
 }
 
 const isItem = (unit: Unit): unit is Item => typeof unit["_tag"] === "string"
@@ -125,7 +130,7 @@ export class Inference extends Context.Service<Inference, {
         const computed: ReadonlyArray<Result.Result<RowOutput, ComputeError>> = yield* breaker.guard(
           withSpan("Batcher.submit")(version.queue.submit(rows, request.priority)),
           { model, version: name, classify }
-        )
+        ).pipe(withSpan("CircuitBreaker.guard"))
         for (const row of computed) {
           if (Result.isFailure(row)) continue
           timings.queue = Math.max(timings.queue, row.success.queueMs)

@@ -30,15 +30,12 @@ export interface ServeOptions {
 
 /** What holds around everything: where log lines and spans go. */
 const observability = ({ shutdown, telemetry }: Settings) =>
-  Layer.merge(
-    Logging.layer({ level: telemetry.logLevel, format: telemetry.logFormat }),
-    Tracing.layer({
-      enabled: telemetry.tracing,
-      serviceName: "sluice",
-      serviceVersion: version,
-      shutdownTimeout: shutdown.timeout
-    })
-  )
+  Tracing.layer({
+    enabled: telemetry.tracing,
+    serviceName: "sluice",
+    serviceVersion: version,
+    shutdownTimeout: shutdown.timeout
+  }).pipe(Layer.provideMerge(Logging.layer({ level: telemetry.logLevel, format: telemetry.logFormat })))
 
 const serveModels = Effect.fnUntraced(function*(
   { stop, spares = new SpareWorkers(0) }: ServeOptions,

@@ -6,8 +6,8 @@ import * as ByteSize from "effect/ByteSize"
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Headers from "effect/http/Headers"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
-import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
@@ -26,7 +26,7 @@ import { Lifecycle } from "./lifecycle/Lifecycle.ts"
 import { rpcRoutes } from "./rpc/RpcHandlers.ts"
 
 const routesLayer = (settings: Settings) => {
-  const api = makeSluiceApi(settings.server.apiPrefix as `/${string}`)
+  const api = makeSluiceApi(settings.server.apiPrefix)
   const handlers = HttpApiBuilder.layer(api).pipe(
     Layer.provide([
       predictHandlers(api),
@@ -36,32 +36,35 @@ const routesLayer = (settings: Settings) => {
       openAiHandlers(api)
     ])
   )
-  const maxBodySize = ByteSize.fromInputUnsafe(settings.limits.maxBodyBytes)
   return Layer.mergeAll(
     handlers,
     rpcRoutes,
     docsPages(api),
     metricsRoute,
-    HttpRouter.middleware(HttpMiddleware.compression(), { global: true }),
-    HttpRouter.middleware(HttpMiddleware.decompression({ maxDecompressedSize: maxBodySize }), { global: true }),
     edge(api)
   ).pipe(
     Layer.provideMerge(Lifecycle.layer),
-    Layer.provide([
-      AccessControl.layer(settings.auth.token),
-      Layer.succeed(HttpIncomingMessage.MaxBodySize, maxBodySize)
-    ])
+    Layer.provide(AccessControl.layer(settings.auth.token))
   )
 }
+
+/** What holds for every request: how large it may be, and which headers no span or log may show. */
+const requestDefaults = (settings: Settings) =>
+  Layer.mergeAll(
+    Layer.succeed(HttpIncomingMessage.MaxBodySize, ByteSize.fromInputUnsafe(settings.limits.maxBodyBytes)),
+    Layer.succeed(Headers.CurrentRedactedNames, ["authorization", "cookie", "set-cookie", "x-api-key", "x-token"])
+  )
 
 /** Serves the routes on the configured address. */
 export const surfacesLayer = (settings: Settings) =>
   HttpRouter.serve(routesLayer(settings), { disableLogger: true, disableListenLog: true }).pipe(
+    Layer.provide(requestDefaults(settings)),
     Layer.provideMerge(
       httpListener({
         host: settings.server.host,
         port: settings.server.port,
-        shutdownTimeout: settings.shutdown.timeout
+        shutdownTimeout: settings.shutdown.timeout,
+        maxMessageBytes: settings.limits.maxBodyBytes
       })
     )
   )

@@ -12,9 +12,11 @@ type Headers = Readonly<Record<string, string | undefined>>
 
 const bearer = /^Bearer +(\S+)$/i
 
-/** The key a request carries: `X-Token`, or `Authorization: Bearer`. */
-export const presentedKey = (headers: Headers): string | undefined =>
-  headers["x-token"] ?? bearer.exec(headers["authorization"] ?? "")?.[1]
+/** The keys a request carries: any one may be right, since a proxy may have put another beside it. */
+export const presentedKeys = (headers: Headers): ReadonlyArray<string> =>
+  [headers["x-token"], headers["x-api-key"], bearer.exec(headers["authorization"] ?? "")?.[1]].filter(
+    (key) => key !== undefined
+  )
 
 /** Digests have one length, so that the comparison tells nothing of the key's. */
 const digest = (text: string) => createHash("sha256").update(text).digest()
@@ -31,10 +33,8 @@ export class AccessControl extends Context.Service<AccessControl, {
       return AccessControl.of({
         required: true,
         check: (headers) => {
-          const key = presentedKey(headers)
-          return key !== undefined && timingSafeEqual(digest(key), expected)
-            ? Effect.void
-            : Effect.fail(new Unauthenticated())
+          const matches = presentedKeys(headers).map((key) => timingSafeEqual(digest(key), expected))
+          return matches.includes(true) ? Effect.void : Effect.fail(new Unauthenticated())
         }
       })
     })

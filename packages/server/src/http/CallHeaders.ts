@@ -6,7 +6,7 @@ import { TimeoutMs } from "@sluice/domain/PredictRequest"
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Schema from "effect/Schema"
-import { presentedKey } from "../access/AccessControl.ts"
+import { presentedKeys } from "../access/AccessControl.ts"
 import type { CallContext } from "../predict/PredictTranslation.ts"
 import { RequestContext } from "./RequestContext.ts"
 
@@ -15,7 +15,7 @@ const isTimeout = Schema.is(TimeoutMs)
 export const callContext = Effect.fnUntraced(function*({ headers }: HttpServerRequest.HttpServerRequest) {
   const { requestId } = yield* RequestContext
   const header = headers["x-sluice-timeout-ms"]
-  const timeoutMs = header === undefined ? undefined : Number(header)
+  const timeoutMs = header === undefined ? undefined : /^\d+$/.test(header) ? Number(header) : NaN
   if (timeoutMs !== undefined && !isTimeout(timeoutMs)) {
     return yield* new MalformedRequest({
       field: "X-Sluice-Timeout-Ms",
@@ -24,7 +24,7 @@ export const callContext = Effect.fnUntraced(function*({ headers }: HttpServerRe
   }
   return {
     requestId,
-    routingKey: headers["x-routing-key"] ?? presentedKey(headers) ?? requestId,
+    routingKey: headers["x-routing-key"] ?? presentedKeys(headers)[0] ?? requestId,
     cacheControl: headers["cache-control"],
     timeoutMs
   } satisfies CallContext

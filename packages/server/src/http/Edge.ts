@@ -1,10 +1,12 @@
 /**
- * What every HTTP request passes, whatever its route: a request id, access, and an answer for every way to fail.
+ * What every HTTP request passes, whatever its route: a request id, access, content codings, and an answer for every way
+ * to fail.
  */
 import type { SluiceApi } from "@sluice/api/SluiceApi"
 import { monotonicMs } from "@sluice/core/Monotonic"
 import {
   InternalError,
+  MalformedRequest,
   MethodNotAllowed,
   PayloadTooLarge,
   RouteNotFound,
@@ -15,6 +17,7 @@ import * as ByteSize from "effect/ByteSize"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerError from "effect/http/HttpServerError"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -46,6 +49,8 @@ const isBodyTooLarge = (error: unknown): boolean =>
   error instanceof HttpServerError.HttpServerError && error.reason._tag === "RequestParseError" &&
   error.reason.reason === "BodyTooLarge"
 
+const webSocketPath = /^\/rpc\/ws\/?$/
+
 /** The middleware around all routes. */
 export const edge = (api: SluiceApi) =>
   HttpRouter.middleware(
@@ -53,18 +58,30 @@ export const edge = (api: SluiceApi) =>
       const access = yield* AccessControl
       const lifecycle = yield* Lifecycle
       const maxBodySize = yield* HttpIncomingMessage.MaxBodySize
+      const compress = HttpMiddleware.compression()
+      const decompress = HttpMiddleware.decompression(
+        maxBodySize === undefined ? {} : { maxDecompressedSize: maxBodySize }
+      )
       let table: RouteTable | undefined
 
-      const notFound = (path: string): SluiceError => {
+      const notFound = (path: string, method: string): SluiceError => {
         table ??= makeRouteTable(api)
         const allow = allowedMethods(table, path)
-        return allow.length === 0 ? new RouteNotFound() : new MethodNotAllowed({ allow })
+        // A path that fits a route may still lead nowhere, as one that cannot be decoded does.
+        return allow.length === 0 || allow.includes(method) ? new RouteNotFound() : new MethodNotAllowed({ allow })
       }
 
       /** A fault of ours: the log has the cause under the request id, the caller has the id. */
-      const onFault = (cause: Cause.Cause<unknown>, path: string, requestId: string) => {
+      const onFault = (
+        cause: Cause.Cause<unknown>,
+        request: HttpServerRequest.HttpServerRequest,
+        path: string,
+        requestId: string
+      ) => {
         const error = Cause.squash(cause)
-        if (isRouteNotFound(error)) return Effect.succeed(errorResponse(notFound(path), path, requestId))
+        if (isRouteNotFound(error)) {
+          return Effect.succeed(errorResponse(notFound(path, request.method), path, requestId))
+        }
         if (maxBodySize !== undefined && isBodyTooLarge(error)) {
           const limitBytes = ByteSize.toNumberUnsafe(maxBodySize)
           return Effect.succeed(errorResponse(new PayloadTooLarge({ limitBytes }), path, requestId))
@@ -75,8 +92,9 @@ export const edge = (api: SluiceApi) =>
         )
       }
 
-      return (app) =>
-        Effect.gen(function*() {
+      return (app) => {
+        const coded = compress(decompress(app))
+        return Effect.gen(function*() {
           const request = yield* HttpServerRequest.HttpServerRequest
           const path = pathOf(request.url)
           const requestId = requestIdOf(request.headers)
@@ -86,17 +104,20 @@ export const edge = (api: SluiceApi) =>
               return yield* new UnsupportedMediaType({ accepted: contentCodings })
             }
             if (!open.test(path)) yield* access.check(request.headers)
+            if (webSocketPath.test(path) && request.headers["upgrade"] === undefined) {
+              return yield* new MalformedRequest({ field: "Upgrade", detail: "this path takes WebSockets only" })
+            }
           })
           const response = yield* admitted.pipe(
             Effect.matchEffect({
               onFailure: (error) => Effect.succeed(errorResponse(error, path, requestId)),
-              onSuccess: () => app
+              onSuccess: () => coded
             }),
             Effect.provideService(RequestContext, { requestId, startedMs, path }),
             // Routes that read a body of their own, as RPC does, have no other way to the limit.
             Effect.provideService(HttpIncomingMessage.MaxBodySize, maxBodySize),
             Effect.catchCause((cause) =>
-              Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : onFault(cause, path, requestId)
+              Cause.hasInterruptsOnly(cause) ? Effect.failCause(cause) : onFault(cause, request, path, requestId)
             ),
             Effect.onInterrupt(() =>
               Effect.logDebug("the client left before the answer").pipe(
@@ -112,6 +133,7 @@ export const edge = (api: SluiceApi) =>
             ...(lifecycle.closing() ? { connection: "close" } : {})
           })
         })
+      }
     }),
     { global: true }
   )

@@ -67,13 +67,16 @@ export const httpListener = (options: {
   readonly host: string
   readonly port: number
   readonly shutdownTimeout: Duration.Duration
+  /** The largest message that a WebSocket takes. */
+  readonly maxMessageBytes: number
 }) => {
-  const { host, port, shutdownTimeout } = options
+  const { host, maxMessageBytes, port, shutdownTimeout } = options
   const upgraded = new Set<Duplex>()
   return NodeHttpServer.layer(() => makeServer(upgraded), {
     host,
     port,
-    gracefulShutdownTimeout: shutdownTimeout
+    gracefulShutdownTimeout: shutdownTimeout,
+    websocket: { maxPayload: maxMessageBytes }
   }).pipe(
     Layer.catch((cause) =>
       Layer.effectContext(Effect.fail(new ListenFailed({ reason: sentence(cause, host, port), cause })))

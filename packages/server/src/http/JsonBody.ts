@@ -14,10 +14,13 @@ const accepted = ["application/json"]
 /** Integers of 16 digits or more lose digits as JavaScript numbers; those texts are parsed with their source at hand. */
 const hasLongInteger = /[0-9]{16}/
 
-const exactIntegers = (_key: string, value: unknown, context?: { readonly source?: string }): unknown =>
-  typeof value === "number" && !Number.isSafeInteger(value) && /^-?[0-9]+$/.test(context?.source ?? "")
+/** Tensors are lists; a number elsewhere is an option and stays one. */
+function exactIntegers(this: unknown, _key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  return Array.isArray(this) && typeof value === "number" && !Number.isSafeInteger(value) &&
+      /^-?[0-9]+$/.test(context?.source ?? "")
     ? BigInt(context?.source ?? 0)
     : value
+}
 
 const readText = Effect.fnUntraced(function*(request: HttpServerRequest.HttpServerRequest) {
   const type = (request.headers["content-type"] ?? "application/json").split(";")[0]?.trim().toLowerCase()

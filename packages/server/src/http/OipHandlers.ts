@@ -29,16 +29,16 @@ const readInfer = jsonBody(OipInferRequest, { exactIntegers: true })
 const isPriority = Schema.is(Priority)
 
 const inputsOf = (request: OipInferRequest): Result.Result<TensorMap, MalformedRequest> => {
-  const tensors: Record<string, Tensor> = {}
+  const tensors = new Map<string, Tensor>()
   for (const input of request.inputs) {
-    if (Object.hasOwn(tensors, input.name)) {
+    if (tensors.has(input.name)) {
       return Result.fail(new MalformedRequest({ field: `inputs.${input.name}`, detail: "given twice" }))
     }
     const tensor = tensorOf(input)
     if (Result.isFailure(tensor)) return Result.fail(tensor.failure)
-    tensors[input.name] = tensor.success
+    tensors.set(input.name, tensor.success)
   }
-  return Result.succeed(tensors)
+  return Result.succeed(Object.fromEntries(tensors))
 }
 
 /** The outputs asked for, or all of the signature, in its order. */
@@ -82,10 +82,12 @@ const responseText = (request: OipInferRequest, result: InferResult): Result.Res
   })
 }
 
+const longestTimeoutMs = 3_600_000
+
 /** Triton gives the timeout in microseconds. */
 const timeoutOf = ({ parameters }: OipInferRequest): number | undefined => {
   const micros = parameters?.["timeout"]
-  return typeof micros === "number" && micros > 0 ? Math.max(1, Math.round(micros / 1000)) : undefined
+  return typeof micros === "number" && micros > 0 ? Math.min(longestTimeoutMs, Math.ceil(micros / 1000)) : undefined
 }
 
 const metadata = (spec: TensorSpec) => ({ name: spec.name, datatype: spec.datatype, shape: spec.shape })

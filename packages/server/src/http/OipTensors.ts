@@ -17,14 +17,26 @@ const expected: Readonly<Record<Datatype, string>> = {
   INT16: "an integer of -32768..32767",
   INT32: "an integer of -2147483648..2147483647",
   INT64: "a 64-bit integer",
-  FP16: "a number",
-  FP32: "a number",
+  FP16: "a number within -65504..65504",
+  FP32: "a number that FP32 can hold",
   FP64: "a number",
   BYTES: "a string"
 }
 
-const flatten = (data: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
-  data.some(Array.isArray) ? data.flat(Infinity) : data
+/** The elements in a row, or undefined where lists are nested otherwise than the shape says. */
+const flatten = (
+  data: ReadonlyArray<unknown>,
+  shape: ReadonlyArray<number>
+): ReadonlyArray<unknown> | undefined => {
+  if (!data.some(Array.isArray)) return data
+  if (data.length !== shape[0]) return undefined
+  let level = data
+  for (const size of shape.slice(1)) {
+    if (!level.every((part) => Array.isArray(part) && part.length === size)) return undefined
+    level = level.flat()
+  }
+  return level
+}
 
 const halfBits = (value: number): number => {
   const view = new DataView(new ArrayBuffer(2))
@@ -56,9 +68,15 @@ const write = (tensor: Tensor, index: number, value: unknown): boolean => {
     data[index] = value === true ? 1 : 0
     return typeof value === "boolean"
   }
-  if (typeof value !== "number" || !Number.isFinite(value)) return false
-  data[index] = datatype === "FP16" ? halfBits(value) : value
-  return isFloat(datatype) || data[index] === value
+  if (isFloat(datatype)) {
+    if (typeof value !== "number" && typeof value !== "bigint") return false
+    const number = Number(value)
+    data[index] = datatype === "FP16" ? halfBits(number) : number
+    return Number.isFinite(datatype === "FP16" ? halfValue(data[index]) : data[index])
+  }
+  if (typeof value !== "number") return false
+  data[index] = value
+  return data[index] === value
 }
 
 const refuse = (field: string, detail: string) => Result.fail(new MalformedRequest({ field, detail }))
@@ -67,8 +85,9 @@ const refuse = (field: string, detail: string) => Result.fail(new MalformedReque
 export const tensorOf = (input: OipInput): Result.Result<Tensor, MalformedRequest> => {
   const { datatype, name, shape } = input
   const field = `inputs.${name}.data`
-  const values = flatten(input.data)
+  const values = flatten(input.data, shape)
   const count = elementCount(shape)
+  if (values === undefined) return refuse(field, `expected a flat list, or lists nested as shape [${shape.join(", ")}]`)
   if (values.length !== count) {
     return refuse(field, `shape [${shape.join(", ")}] holds ${count} elements, got ${values.length}`)
   }

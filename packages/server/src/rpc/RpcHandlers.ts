@@ -10,7 +10,7 @@ import * as Layer from "effect/Layer"
 import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as RpcServer from "effect/rpc/RpcServer"
 import { randomUUID } from "node:crypto"
-import { AccessControl, presentedKey } from "../access/AccessControl.ts"
+import { AccessControl, presentedKeys } from "../access/AccessControl.ts"
 import { health } from "../http/HealthHandlers.ts"
 import { listModels } from "../http/ModelsHandlers.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
@@ -26,11 +26,11 @@ const handlers = SluiceRpcs.toLayer(
     const lifecycle = yield* Lifecycle
     return SluiceRpcs.of({
       Predict: Effect.fnUntraced(function*(request, { headers }) {
-        if (lifecycle.draining()) return yield* new ServerDraining({ retryAfterMs: drainingRetryMs })
+        if (lifecycle.closing()) return yield* new ServerDraining({ retryAfterMs: drainingRetryMs })
         const requestId = request.id ?? randomUUID()
         const call = {
           requestId,
-          routingKey: headers["x-routing-key"] ?? presentedKey(headers) ?? requestId,
+          routingKey: headers["x-routing-key"] ?? presentedKeys(headers)[0] ?? requestId,
           cacheControl: headers["cache-control"],
           timeoutMs: undefined
         }
