@@ -2,18 +2,21 @@
  * The Open Inference Protocol V2 over JSON, as KServe, Triton, MLServer and Seldon speak it.
  */
 import { Datatype } from "@sluice/domain/Tensor"
-import * as Schema from "effect/Schema"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as Schema from "effect/Schema"
 
 const Parameters = Schema.Record(Schema.String, Schema.Union([Schema.Finite, Schema.String, Schema.Boolean]))
 const Shape = Schema.Array(Schema.Int)
 
+/** More than any runtime takes. */
+const maxRank = 32
+
 /** `data` is nested or flat, row-major. */
 export const OipInput = Schema.Struct({
   name: Schema.NonEmptyString,
-  shape: Schema.Array(Schema.Natural),
+  shape: Schema.Array(Schema.Natural).check(Schema.isMaxLength(maxRank)),
   datatype: Datatype,
   parameters: Schema.optionalKey(Parameters),
   data: Schema.Array(Schema.Unknown)

@@ -49,5 +49,9 @@ export const tensorRows = (
     }
     rows = tensor.shape[0]
   }
+  // Rows without elements cost the sender nothing, and each one costs us.
+  if (signature.batchable && signature.inputs.every((spec) => tensors[spec.name]?.data.length === 0)) {
+    return refuse("inputs", "none of them holds an element")
+  }
   return Result.succeed(signature.batchable && rows !== undefined ? splitRows(tensors, rows) : [tensors])
 }
