@@ -123,15 +123,31 @@ describe("ItemOutputCodec", () => {
     )
   })
 
+  /** The bytes with their checksum made good again. */
+  const sealed = (bytes: Uint8Array) => {
+    const copy = Buffer.from(bytes)
+    copy.writeUInt32LE(crc32(copy.subarray(9)), 5)
+    return copy
+  }
+
+  it("takes what goes on after its end for nothing, even under a good checksum", () => {
+    const bytes = encodeItemOutput(embedding)
+    assert.isDefined(decodeItemOutput(sealed(bytes)))
+    assert.isUndefined(decodeItemOutput(sealed(Uint8Array.from([...bytes, 0]))))
+  })
+
   it("allocates nothing for a shape that its data does not have", () => {
-    const bytes = Buffer.from(encodeItemOutput({
-      cost: 1,
-      outputs: { x: { datatype: "BYTES", shape: [1, 1], data: ["a"] } }
-    }))
-    const shapeAt = bytes.length - 4 - 5 - 8
-    bytes.writeUInt32LE(0xffff_ffff, shapeAt)
-    bytes.writeUInt32LE(0xffff_ffff, shapeAt + 4)
-    bytes.writeUInt32LE(crc32(bytes.subarray(9)), 5)
-    assert.isUndefined(decodeItemOutput(bytes))
+    const tensors: ReadonlyArray<Tensor> = [
+      { datatype: "BYTES", shape: [1, 1], data: ["abcd"] },
+      { datatype: "FP64", shape: [1, 1], data: Float64Array.of(1) }
+    ]
+    for (const tensor of tensors) {
+      const bytes = encodeItemOutput({ cost: 1, outputs: { x: tensor } })
+      // The shape stands before the length of the data and its 8 bytes.
+      const shapeAt = bytes.length - 8 - 4 - 8
+      const huge = Buffer.from(bytes)
+      huge.fill(0xff, shapeAt, shapeAt + 8)
+      assert.isUndefined(decodeItemOutput(sealed(huge)), tensor.datatype)
+    }
   })
 })

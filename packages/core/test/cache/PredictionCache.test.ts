@@ -358,6 +358,20 @@ describe("PredictionCache", () => {
         stats: Effect.succeed({ entries: 0, bytes: 0 })
       })))))
 
+    it.effect("forgets what was cleared before it was kept", () =>
+      Effect.gen(function*() {
+        const { compute, computed } = model()
+        yield* ask(["a"], compute(["a"]))
+        yield* Effect.flatMap(PredictionCache, (cache) => cache.clear("m"))
+        assert.strictEqual((yield* ask(["a"], compute(["a"]))).status, "miss")
+        assert.deepStrictEqual(computed, [["a"], ["a"]])
+      }).pipe(Effect.provide(cacheOver(Layer.succeed(CacheStore, {
+        getMany: (keys) => Effect.succeed(keys.map(() => undefined)),
+        setMany: () => Effect.never,
+        clear: () => Effect.succeed(0),
+        stats: Effect.succeed({ entries: 0, bytes: 0 })
+      })))))
+
     it.effect("takes what it cannot read for a miss, and replaces it", () =>
       Effect.gen(function*() {
         const { compute } = model()

@@ -165,6 +165,19 @@ describe.skipIf(withoutRedis)("RedisCache", () => {
     }).pipe(Effect.provide(layer), Effect.scoped)
   })
 
+  it.live("fails what was sent and not answered when the connection is lost", () =>
+    Effect.gen(function*() {
+      const server = yield* redisServer
+      yield* Effect.gen(function*() {
+        const redis = yield* Redis.Redis
+        const waiting = yield* Effect.forkChild(Effect.flip(redis.send("BLPOP", "none", "0")), {
+          startImmediately: true
+        })
+        yield* server.kill
+        assert.instanceOf(yield* Fiber.join(waiting), Redis.RedisError)
+      }).pipe(Effect.provide(storeAt(server.port)))
+    }).pipe(Effect.provide(quiet), Effect.scoped))
+
   it.live("takes an address as a URL or as a host, and its database", () =>
     Effect.gen(function*() {
       const { port } = yield* redisServer

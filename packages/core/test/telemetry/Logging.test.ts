@@ -87,6 +87,30 @@ describe("jsonLine", () => {
   })
 })
 
+describe("escaping", () => {
+  const dangerous = {
+    "a line end": "\n",
+    "a carriage return": "\r",
+    "a terminal's escape": "\u001b",
+    "a terminal's escape of one byte": "\u009b",
+    "a delete": "\u007f",
+    "a line separator": "\u2028",
+    "a paragraph separator": "\u2029",
+    "an override of direction": "\u202e",
+    "an isolate": "\u2066"
+  }
+  for (const [what, character] of Object.entries(dangerous)) {
+    it(`lets ${what} through in no place`, () => {
+      const text = `before${character}after`
+      const hostile = event({ message: [text], annotations: { [text]: text }, cause: Cause.empty })
+      for (const line of [jsonLine(hostile), prettyLine(hostile, false)]) {
+        assert.notInclude(line, character)
+        assert.include(line, "before")
+      }
+    })
+  }
+})
+
 describe("prettyLine", () => {
   it("is short, with values quoted where they need it", () => {
     const annotations = { model: "m@v1", note: "two words", items: 2 }
