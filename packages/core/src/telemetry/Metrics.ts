@@ -7,27 +7,13 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { CacheOperation } from "../cache/CacheStore.ts"
+import type { MetricsPage } from "./MetricsPage.ts"
 import { VersionMeters, type VersionMetrics } from "./VersionMeters.ts"
 
 export type { CircuitState, Stage, VersionMetrics } from "./VersionMeters.ts"
 
-export interface MetricsPage {
-  readonly contentType: string
-  readonly body: string
-}
-
 /** The page could not be made. */
 export class MetricsError extends Data.TaggedError("MetricsError")<{ readonly cause: unknown }> {}
-
-/** What the page is made of. */
-export interface Meters {
-  /** Every registered version's. */
-  readonly versions: () => Iterable<VersionMeters>
-  /** Failures of the cache's store, by operation. */
-  readonly cacheStoreErrors: ReadonlyMap<string, number>
-  /** Requests refused before a version was chosen, by the error's code. */
-  readonly refusals: ReadonlyMap<string, number>
-}
 
 export class Metrics extends Context.Service<Metrics, {
   /** Whether a page is served. Counting goes on without one. */

@@ -7,7 +7,7 @@ import { BatchSpanProcessor, type SpanExporter } from "@opentelemetry/sdk-trace-
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import type { TracingOptions } from "./Tracing.ts"
+import type { TracingOptions } from "./TracingOptions.ts"
 
 type Report = (error: Error | undefined) => void
 

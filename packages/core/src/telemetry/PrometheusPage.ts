@@ -3,7 +3,7 @@
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client"
 import type { Distribution } from "./Distribution.ts"
-import type { Meters, MetricsPage } from "./Metrics.ts"
+import type { Meters, MetricsPage } from "./MetricsPage.ts"
 import { CIRCUIT_STATES, STAGES, type VersionMeters } from "./VersionMeters.ts"
 
 type Labels = Readonly<Record<string, string>>

@@ -1,19 +1,10 @@
 /**
  * Traces to an OpenTelemetry collector. Off, spans are not made; on, the SDK is loaded, which takes 200 ms.
  */
-import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as References from "effect/References"
-
-export interface TracingOptions {
-  readonly enabled: boolean
-  /** What the spans are shown under; `OTEL_SERVICE_NAME` wins. */
-  readonly serviceName: string
-  readonly serviceVersion?: string
-  /** How long the end of the process may wait for the last spans to be delivered. */
-  readonly shutdownTimeout?: Duration.Input
-}
+import type { TracingOptions } from "./TracingOptions.ts"
 
 /**
  * To be provided outermost, so that it ends last. The collector is named by OpenTelemetry's own variables:

@@ -11,69 +11,10 @@ import * as Result from "effect/Result"
 import * as TestClock from "effect/testing/TestClock"
 import { namespaceOf } from "../../src/cache/CacheKey.ts"
 import { CacheStore, CacheStoreError } from "../../src/cache/CacheStore.ts"
-import { layerMemory } from "../../src/cache/CacheStoreMemory.ts"
-import { type CacheMode, PredictionCache } from "../../src/cache/PredictionCache.ts"
+import { PredictionCache } from "../../src/cache/PredictionCache.ts"
 import type { ItemOutput } from "../../src/ItemOutput.ts"
 import { Metrics } from "../../src/telemetry/Metrics.ts"
-
-type Outcome = Result.Result<ItemOutput, string>
-
-const outputOf = (name: string): ItemOutput => ({
-  cost: name.length,
-  outputs: { label: { datatype: "BYTES", shape: [1], data: [name] } }
-})
-const namesOf = (outcomes: ReadonlyArray<Outcome>) =>
-  outcomes.map((outcome) =>
-    Result.isSuccess(outcome) ? outcome.success.outputs["label"]?.data[0] : `failed: ${outcome.failure}`
-  )
-
-const namespace = namespaceOf({ model: "m", version: "v1", precision: "fp32", plugin: "text", options: {} })
-
-/** A model that upper-cases texts, and remembers what it was given. */
-const model = () => {
-  const computed: Array<ReadonlyArray<string>> = []
-  const compute = (texts: ReadonlyArray<string>) => (indexes: ReadonlyArray<number>) =>
-    Effect.sync((): ReadonlyArray<Outcome> => {
-      const items = indexes.map((index) => texts[index] ?? "none")
-      computed.push(items)
-      return items.map((item) =>
-        item.startsWith("bad") ? Result.fail(`cannot take ${item}`) : Result.succeed(outputOf(item.toUpperCase()))
-      )
-    })
-  return { computed, compute }
-}
-
-type Compute = (indexes: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<Outcome>, string>
-
-const ask = (
-  texts: ReadonlyArray<string>,
-  compute: Compute,
-  options: { readonly mode?: CacheMode; readonly namespace?: typeof namespace } = {}
-) =>
-  Effect.flatMap(PredictionCache, (cache) =>
-    cache.resolve({
-      namespace: options.namespace ?? namespace,
-      inputs: texts.map((text) => ({ _tag: "Text" as const, text })),
-      mode: options.mode ?? "use",
-      compute
-    }))
-
-const cacheOver = <E, R>(store: Layer.Layer<CacheStore, E, R>) =>
-  PredictionCache.layer({ timeToLive: "10 minutes" }).pipe(
-    Layer.provideMerge(store),
-    Layer.provideMerge(Metrics.layer({ enabled: true }))
-  )
-const memory = () => cacheOver(layerMemory({ maxBytes: 1_000_000 }))
-
-/** A caller that computes when told to; `started` says when it was asked to, and for which places. */
-const held = () => {
-  const started = Deferred.makeUnsafe<ReadonlyArray<number>>()
-  const answer = Deferred.makeUnsafe<ReadonlyArray<Outcome>, string>()
-  const compute: Compute = (indexes) => Effect.andThen(Deferred.succeed(started, indexes), Deferred.await(answer))
-  return { started, answer, compute }
-}
-const fork = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.forkChild(effect, { startImmediately: true })
-const unasked: Compute = () => Effect.die(new Error("was computed"))
+import { ask, cacheOver, type Compute, fork, held, memory, model, namesOf, outputOf, unasked } from "./CachedModel.ts"
 
 describe("PredictionCache", () => {
   it.effect("computes what is missing, and only that, in the order of the request", () =>
@@ -154,100 +95,6 @@ describe("PredictionCache", () => {
         assert.strictEqual(status, "miss", JSON.stringify(parts))
       }
     }).pipe(Effect.provide(memory())))
-
-  describe("single flight", () => {
-    it.effect("computes once for callers that ask at the same time", () =>
-      Effect.gen(function*() {
-        const leader = held()
-        const first = yield* fork(ask(["a", "b"], leader.compute))
-        assert.deepStrictEqual(yield* Deferred.await(leader.started), [0, 1])
-        const { compute, computed } = model()
-        const second = yield* fork(ask(["b", "c"], compute(["b", "c"])))
-        const third = yield* fork(ask(["a"], unasked))
-        assert.deepStrictEqual(computed, [["c"]])
-        yield* Deferred.succeed(leader.answer, [Result.succeed(outputOf("1")), Result.succeed(outputOf("2"))])
-        assert.deepStrictEqual(namesOf((yield* Fiber.join(first)).outcomes), ["1", "2"])
-        assert.deepStrictEqual(namesOf((yield* Fiber.join(second)).outcomes), ["2", "C"])
-        assert.deepStrictEqual(namesOf((yield* Fiber.join(third)).outcomes), ["1"])
-      }).pipe(Effect.provide(memory())))
-
-    it.effect("has callers that wait for each other wait for no longer than the computations", () =>
-      Effect.gen(function*() {
-        const [one, two] = [held(), held()]
-        // Each leads an item that the other waits for.
-        const first = yield* fork(ask(["a"], one.compute))
-        const second = yield* fork(ask(["b", "a"], two.compute))
-        const third = yield* fork(ask(["a", "b"], unasked))
-        assert.deepStrictEqual(yield* Deferred.await(two.started), [0])
-        yield* Deferred.succeed(two.answer, [Result.succeed(outputOf("B"))])
-        yield* Deferred.succeed(one.answer, [Result.succeed(outputOf("A"))])
-        assert.deepStrictEqual(namesOf((yield* Fiber.join(first)).outcomes), ["A"])
-        assert.deepStrictEqual(namesOf((yield* Fiber.join(second)).outcomes), ["B", "A"])
-        assert.deepStrictEqual(namesOf((yield* Fiber.join(third)).outcomes), ["A", "B"])
-      }).pipe(Effect.provide(memory())))
-
-    const partings: ReadonlyArray<
-      readonly [
-        string,
-        (leader: ReturnType<typeof held>, fiber: Fiber.Fiber<unknown, unknown>) => Effect.Effect<unknown>
-      ]
-    > = [
-      ["was interrupted", (_, fiber) => Fiber.interrupt(fiber)],
-      ["failed", ({ answer }) => Deferred.fail(answer, "its own deadline passed")],
-      ["died", ({ answer }) => Deferred.die(answer, new Error("fault"))],
-      ["failed on the item", ({ answer }) => Deferred.succeed(answer, [Result.fail("its own deadline passed")])]
-    ]
-    for (const [what, part] of partings) {
-      it.effect(`has those who waited compute for themselves when the leader ${what}`, () =>
-        Effect.gen(function*() {
-          const leader = held()
-          const first = yield* fork(ask(["a"], leader.compute))
-          yield* Deferred.await(leader.started)
-          const { compute, computed } = model()
-          const followers = yield* Effect.forEach([1, 2, 3], () => fork(ask(["a"], compute(["a"]))))
-          assert.deepStrictEqual(computed, [])
-          yield* part(leader, first)
-          const answers = yield* Effect.forEach(followers, Fiber.join)
-          assert.deepStrictEqual(answers.map(({ outcomes }) => namesOf(outcomes)), [["A"], ["A"], ["A"]])
-        }).pipe(Effect.provide(memory())))
-    }
-
-    it.effect("bounds the wait of one whose leaders keep failing", () =>
-      Effect.gen(function*() {
-        const [one, two] = [held(), held()]
-        yield* fork(Effect.exit(ask(["a"], one.compute)))
-        const waiting = yield* Effect.forEach([1, 2], () => fork(Effect.exit(ask(["a"], two.compute))))
-        const { compute } = model()
-        const last = yield* fork(ask(["a"], compute(["a"])))
-        yield* Deferred.fail(one.answer, "first")
-        // The two others compute still; the last one waited once and waits no more.
-        assert.deepStrictEqual(namesOf((yield* Fiber.join(last)).outcomes), ["A"])
-        yield* Deferred.fail(two.answer, "second")
-        const exits = yield* Effect.forEach(waiting, Fiber.join)
-        assert.isTrue(exits.every(Exit.isFailure))
-      }).pipe(Effect.provide(memory())))
-
-    it.effect("leaves the leader alone when one who waits is interrupted", () =>
-      Effect.gen(function*() {
-        const leader = held()
-        const first = yield* fork(ask(["a"], leader.compute))
-        const follower = yield* fork(ask(["a"], unasked))
-        yield* Fiber.interrupt(follower)
-        assert.isUndefined(first.pollUnsafe())
-        yield* Deferred.succeed(leader.answer, [Result.succeed(outputOf("A"))])
-        assert.deepStrictEqual(namesOf((yield* Fiber.join(first)).outcomes), ["A"])
-      }).pipe(Effect.provide(memory())))
-
-    it.effect("does not answer a refresh with a computation that began before it", () =>
-      Effect.gen(function*() {
-        const leader = held()
-        yield* fork(ask(["a"], leader.compute))
-        yield* Deferred.await(leader.started)
-        const { compute, computed } = model()
-        const refreshed = yield* ask(["a"], compute(["a"]), { mode: "refresh" })
-        assert.deepStrictEqual([namesOf(refreshed.outcomes), computed], [["A"], [["a"]]])
-      }).pipe(Effect.provide(memory())))
-  })
 
   it.effect("keeps an entry for its time, within 10 %, and not all for the same", () =>
     Effect.gen(function*() {
