@@ -15,6 +15,7 @@ import { Batcher, type BatchQueue } from "../batching/Batcher.ts"
 import { type CacheNamespace, namespaceOf } from "../cache/CacheKey.ts"
 import { ModelHost } from "../execution/ModelHost.ts"
 import { Metrics, type VersionMetrics } from "../telemetry/Metrics.ts"
+import { fileDigest } from "./FileDigest.ts"
 import { PluginCatalogue } from "./PluginCatalogue.ts"
 import type { Registry, VersionEntry } from "./RegistryEntry.ts"
 import { chooseModel, route, trafficPercent } from "./Rollout.ts"
@@ -103,7 +104,10 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
           const { model, version } = plan.entry
           slot.state = "loading"
           const versionMetrics = metrics.registerVersion(model, version)
-          const hosted = yield* host.open(plan.spec, plan.threads)
+          const [hosted, revision] = yield* Effect.all(
+            [host.open(plan.spec, plan.threads), fileDigest(plan.spec.path)],
+            { concurrency: "unbounded" }
+          )
           const codec = plan.plugin.plugin.codec === undefined
             ? signatureCodec(hosted.signature)
             : yield* plan.plugin.plugin.codec(plan.context, plan.options, hosted.signature)
@@ -128,7 +132,8 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
               version,
               precision: plan.spec.precision,
               plugin: plan.plugin.plugin.name,
-              options: plan.entry.options
+              options: plan.entry.options,
+              revision
             })
           }
           slot.state = "ready"
