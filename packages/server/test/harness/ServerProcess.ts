@@ -39,6 +39,7 @@ export interface Ended {
 }
 
 export interface ServerProcess {
+  readonly pid: number
   /** Everything it wrote so far. */
   readonly output: () => string
   readonly kill: (signal: NodeJS.Signals) => void
@@ -105,6 +106,7 @@ export const spawnServer = Effect.fnUntraced(
     const isPrinted = (expected: string | RegExp) =>
       typeof expected === "string" ? output().includes(expected) : expected.test(output())
     return {
+      pid: child.pid ?? 0,
       output,
       kill: (signal) => child.kill(signal),
       ended: Effect.promise(async () => {

@@ -146,7 +146,7 @@ layer(TestServer.layer(), { excludeTestServices: true })("predict", (it) => {
   it.effect("takes a model's path for the model, if the registry lists it", () =>
     Effect.gen(function*() {
       const answer = yield* legacyPredict({ id: "e", model_path: "models/iris/model.onnx", features: [setosa] })
-      const body = { ...(stable(answer.json()) as object), results: [] }
+      const body: unknown = { ...(stable(answer.json()) as object), results: [] }
       assert.deepStrictEqual(body, answered("iris", "v1", [], "e"))
       const fp16 = yield* legacyPredict({
         model_path: "models/breast-cancer/model_fp16.onnx",
