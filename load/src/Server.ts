@@ -16,7 +16,7 @@ export interface Running {
   readonly stop: () => Promise<void>
 }
 
-const main = fileURLToPath(new URL("../../packages/server/src/main.ts", import.meta.url))
+const main = fileURLToPath(import.meta.resolve("@sluice/server/main"))
 const echo = fileURLToPath(new URL("./Echo.ts", import.meta.url))
 
 const residentMiB = ({ pid }: ChildProcess): number =>

@@ -3,9 +3,9 @@
  */
 import type { InferenceError } from "@sluice/domain/Errors"
 import type { Item } from "@sluice/domain/Item"
+import type { ModelSignature } from "@sluice/domain/ModelSignature"
 import type { Prediction } from "@sluice/domain/Prediction"
 import type { Priority } from "@sluice/domain/PredictRequest"
-import type { ModelSignature } from "@sluice/domain/ModelSignature"
 import type { TensorMap } from "@sluice/domain/Tensor"
 import type * as Result from "effect/Result"
 import type { CacheMode, CacheStatus } from "./cache/PredictionCache.ts"

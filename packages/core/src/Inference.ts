@@ -2,7 +2,13 @@
  * The one pipeline: every prediction, whatever its surface, goes through here from request to answer.
  */
 import { errorCatalogue } from "@sluice/domain/ErrorCatalogue"
-import { DeadlineExceeded, type InferenceError, InvalidInput, MalformedRequest } from "@sluice/domain/Errors"
+import {
+  DeadlineExceeded,
+  type InferenceError,
+  InvalidInput,
+  MalformedRequest,
+  ModelFailed
+} from "@sluice/domain/Errors"
 import { modelId } from "@sluice/domain/Ids"
 import type { Item } from "@sluice/domain/Item"
 import type { VersionState } from "@sluice/domain/ModelInfo"
@@ -65,12 +71,28 @@ const unitsOf = (version: ServedVersion, input: InferInput): Result.Result<Reado
 
 const isItem = (unit: Unit): unit is Item => typeof unit["_tag"] === "string"
 
-const encode = (version: ServedVersion, unit: Unit, item: number): Result.Result<BatchRow, InvalidInput> => {
-  const inputs = isItem(unit)
-    ? Result.mapError(version.codec.encode(unit), (error) => new InvalidInput({ item, detail: error.detail }))
-    : Result.succeed(unit)
-  return Result.map(inputs, (inputs) => ({ inputs, cost: version.codec.cost?.(inputs) ?? 1 }))
-}
+/** A codec is a plugin's code on our event loop: what it throws is the model's failure on that item. */
+const fromCodec = <A, E>({ plan }: ServedVersion, use: () => Result.Result<A, E>) =>
+  Result.flatten(Result.try({
+    try: use,
+    catch: (cause) => {
+      const { model, version } = plan.entry
+      plan.context.log("error", `the codec of ${modelId(model, version)} threw: ${String(cause)}`)
+      return new ModelFailed({ model, version })
+    }
+  }))
+
+const encode = (
+  version: ServedVersion,
+  unit: Unit,
+  item: number
+): Result.Result<BatchRow, InvalidInput | ModelFailed> =>
+  fromCodec(version, () => {
+    const inputs = isItem(unit)
+      ? Result.mapError(version.codec.encode(unit), (error) => new InvalidInput({ item, detail: error.detail }))
+      : Result.succeed(unit)
+    return Result.map(inputs, (inputs) => ({ inputs, cost: version.codec.cost?.(inputs) ?? 1 }))
+  })
 
 /** Only what the model itself did says something about its health; a full queue or a bad item does not. */
 const classify = (exit: Exit.Exit<ReadonlyArray<ComputeResult>, ComputeError>): "success" | "failure" | "ignored" => {
@@ -170,13 +192,15 @@ export class Inference extends Context.Service<Inference, {
           cacheStatus: resolved.status,
           timings: { ...timings, total: totalMs },
           items: resolved.outcomes.map((outcome, i) =>
-            Result.map(outcome, ({ cost, outputs }) => ({
-              outputs,
-              cost,
-              prediction: natural ? version.codec.decode(outputs) : undefined,
-              cached: resolved.hits[i] ?? false,
-              latencyMs: totalMs
-            }))
+            Result.flatMap(outcome, ({ cost, outputs }) =>
+              fromCodec(version, () =>
+                Result.succeed({
+                  outputs,
+                  cost,
+                  prediction: natural ? version.codec.decode(outputs) : undefined,
+                  cached: resolved.hits[i] ?? false,
+                  latencyMs: totalMs
+                })))
           )
         }
         return result
@@ -206,9 +230,14 @@ export class Inference extends Context.Service<Inference, {
       const warmup = Effect.fnUntraced(function*(model: string, version: string | undefined) {
         const served = yield* registry.get(model, version)
         const startedMs = yield* monotonicMs
-        const [row] = yield* served.queue.submit([{ inputs: zeroRow(served.signature), cost: 1 }], "low")
+        const { entry, timeoutMs } = served.plan
+        const [row] = yield* served.queue.submit([{ inputs: zeroRow(served.signature), cost: 1 }], "low").pipe(
+          Effect.timeoutOrElse({
+            duration: timeoutMs,
+            orElse: () => Effect.fail(new DeadlineExceeded({ timeoutMs }))
+          })
+        )
         if (row !== undefined) yield* Effect.fromResult(row)
-        const { entry } = served.plan
         const latencyMs = (yield* monotonicMs) - startedMs
         return { model_id: modelId(entry.model, entry.version), state: "ready" as const, latency_ms: latencyMs }
       })

@@ -55,9 +55,8 @@ export class EntryRefused
   }
 }
 
-const runFork = Effect.runFork
-
 const contextOf = (
+  runFork: (log: Effect.Effect<void>) => unknown,
   entry: VersionEntry,
   path: string,
   precision: Precision,
@@ -82,6 +81,7 @@ export const planVersion = Effect.fnUntraced(function*(
   config: ServingConfig,
   catalogue: PluginCatalogue["Service"]
 ) {
+  const runFork = Effect.runForkWith(yield* Effect.context<never>())
   const refuse = (reason: string) => new EntryRefused({ entry, reason })
   const choice = resolvePrecision(entry, config.precision)
   const path = choice.file.absolute
@@ -97,7 +97,7 @@ export const planVersion = Effect.fnUntraced(function*(
   return {
     entry,
     plugin,
-    context: contextOf(entry, path, choice.precision, device, threads.threads),
+    context: contextOf(runFork, entry, path, choice.precision, device, threads.threads),
     options,
     spec: {
       pluginUrl: plugin.url,

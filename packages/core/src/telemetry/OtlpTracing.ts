@@ -3,7 +3,7 @@
  */
 import * as NodeSdk from "@effect/opentelemetry/NodeSdk"
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http"
-import { BatchSpanProcessor, type SpanExporter } from "@opentelemetry/sdk-trace-base"
+import { tracing } from "@opentelemetry/sdk-node"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
@@ -18,7 +18,7 @@ const success = 0
  * Tells how each delivery went, and the processor always that it went well: from a failure the processor would make a
  * rejection of its flush, and so of the server's shutdown, though spans are all that is lost.
  */
-const observed = (exporter: SpanExporter, report: Report): SpanExporter => ({
+const observed = (exporter: tracing.SpanExporter, report: Report): tracing.SpanExporter => ({
   export: (spans, done) =>
     exporter.export(spans, ({ code, error }) => {
       report(code === success ? undefined : error ?? new Error("unknown reason"))
@@ -71,7 +71,7 @@ export const layerOtlp = (
           serviceName: (yield* optional("OTEL_SERVICE_NAME")) ?? serviceName,
           ...(serviceVersion === undefined ? {} : { serviceVersion })
         },
-        spanProcessor: new BatchSpanProcessor(exporter),
+        spanProcessor: new tracing.BatchSpanProcessor(exporter),
         shutdownTimeout
       }
     }).pipe(Effect.orDie)
