@@ -72,15 +72,16 @@ const unitsOf = (version: ServedVersion, input: InferInput): Result.Result<Reado
 const isItem = (unit: Unit): unit is Item => typeof unit["_tag"] === "string"
 
 /** A codec is a plugin's code on our event loop: what it throws is the model's failure on that item. */
-const fromCodec = <A, E>({ plan }: ServedVersion, use: () => Result.Result<A, E>) =>
-  Result.flatten(Result.try({
-    try: use,
-    catch: (cause) => {
-      const { model, version } = plan.entry
-      plan.context.log("error", `the codec of ${modelId(model, version)} threw: ${String(cause)}`)
-      return new ModelFailed({ model, version })
-    }
-  }))
+const fromCodec = <A, E>(
+  { plan }: ServedVersion,
+  use: () => Result.Result<A, E>
+): Result.Result<A, E | ModelFailed> => {
+  const { model, version } = plan.entry
+  const used = Result.try(use)
+  if (Result.isSuccess(used)) return used.success
+  plan.context.log("error", `the codec of ${modelId(model, version)} threw: ${String(used.failure)}`)
+  return Result.fail(new ModelFailed({ model, version }))
+}
 
 const encode = (
   version: ServedVersion,

@@ -4,7 +4,7 @@
 import { RpcAccess, SluiceRpcs } from "@sluice/api/SluiceRpcs"
 import { Inference } from "@sluice/core/Inference"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
-import { ServerDraining } from "@sluice/domain/Errors"
+import { InternalError, ServerDraining } from "@sluice/domain/Errors"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as RpcSerialization from "effect/rpc/RpcSerialization"
@@ -35,6 +35,15 @@ const handlers = SluiceRpcs.toLayer(
           timeoutMs: undefined
         }
         const { response } = yield* lifecycle.track(Effect.provideService(predict(request, call), Inference, inference))
+          .pipe(
+            // A defect would end every call of the connection, and tell the caller what went wrong in here.
+            Effect.catchDefect((defect) =>
+              Effect.logError("a call failed by a fault of the server", defect).pipe(
+                Effect.annotateLogs({ request_id: requestId, path: "Predict" }),
+                Effect.andThen(new InternalError())
+              )
+            )
+          )
         return response
       }),
       Models: () => Effect.provideService(listModels, ModelRegistry, registry),
