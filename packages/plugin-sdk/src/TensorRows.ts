@@ -142,9 +142,13 @@ export const sliceRows = (tensor: Tensor, start: number, count: number): Tensor 
   }
 }
 
-/** Cuts a batch into rows of first dimension 1. */
-export const splitRows = (batch: TensorMap, count: number): ReadonlyArray<TensorMap> =>
-  Array.from(
-    { length: count },
-    (_, i) => Object.fromEntries(Object.entries(batch).map(([name, tensor]) => [name, sliceRows(tensor, i, 1)]))
-  )
+/** Cuts a batch into rows of first dimension 1, which share its memory where the datatype allows. */
+export const splitRows = (batch: TensorMap, count: number): ReadonlyArray<TensorMap> => {
+  if (count === 1) return [batch]
+  const names = Object.keys(batch)
+  return Array.from({ length: count }, (_, i) => {
+    const row: Record<string, Tensor> = {}
+    for (const name of names) row[name] = sliceRows(batch[name]!, i, 1)
+    return row
+  })
+}
