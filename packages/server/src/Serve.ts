@@ -7,6 +7,7 @@ import { SpareWorkers } from "@sluice/core/execution/SpareWorkers"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import { readRegistry } from "@sluice/core/registry/RegistryFile"
 import * as Logging from "@sluice/core/telemetry/Logging"
+import { Metrics } from "@sluice/core/telemetry/Metrics"
 import * as Tracing from "@sluice/core/telemetry/Tracing"
 import * as Console from "effect/Console"
 import * as Context from "effect/Context"
@@ -57,6 +58,8 @@ const serveModels = Effect.fnUntraced(function*(
     yield* registry.settled
     yield* Effect.promise(() => spares.end())
     yield* Console.log(readyBanner(yield* registry.list, process.uptime() * 1000))
+    // The first page starts Node's own metrics, which should not wait for a scraper to come.
+    yield* Effect.ignore(Context.get(engine, Metrics).render)
   }))
 
   yield* stop

@@ -204,5 +204,9 @@ export const prometheusPage = (meters: Meters): () => Promise<MetricsPage> => {
     { name: "sluice_worker_restarts_total", help: "Workers of the version that ended and were replaced.", labels: ids },
     each((of) => of.workerRestarts)
   )
-  return async () => ({ contentType: registry.contentType, body: await registry.metrics() })
+  return async () => {
+    const page = await registry.metrics()
+    // The library writes "Nan", which not every reader of the format takes for a number.
+    return { contentType: registry.contentType, body: page.replaceAll(" Nan\n", " NaN\n") }
+  }
 }

@@ -113,14 +113,14 @@ const nested = (depth: number, inner = "") => "[".repeat(depth) + inner + "]".re
 const everySurface = (it: It, surface: Surface) => {
   it.effect("refuses what is not JSON", () =>
     Effect.gen(function*() {
-      for (const body of ["{nope", "", "NaN", '{"a":Infinity}', '{"a":-NaN}', "{'a':1}", '{"a":1}{', "\u0000"]) {
+      for (const body of ["{nope", "", "NaN", "{\"a\":Infinity}", "{\"a\":-NaN}", "{'a':1}", "{\"a\":1}{", "\u0000"]) {
         yield* refuses(surface, { body }, malformed("not JSON"))
       }
     }))
 
   it.effect("refuses JSON that is no object", () =>
     Effect.gen(function*() {
-      for (const body of ["null", "[]", "1", '"text"', "true"]) {
+      for (const body of ["null", "[]", "1", "\"text\"", "true"]) {
         yield* refuses(surface, { body }, malformed("Expected object"))
       }
     }))
@@ -202,45 +202,60 @@ const ownCases: Cases = {
   "a text for the texts": [{ texts: "a" }, malformed("texts: Expected array")],
   "a list for a feature": [{ model: "iris", features: [[1, 2, 3, [4]]] }, malformed("features.0.3: Expected number")],
   "an object for a feature": [{ model: "iris", features: [[1, { a: 1 }, 3, 4]] }, malformed("features.0.1: Expected")],
-  "an infinite feature": ['{"model":"iris","features":[[1,1e999,3,4]]}', malformed("features.0.1: Expected a finite")],
-  "a feature beyond the datatype": [{ model: "iris", features: [[1, 1e39, 3, 4]] }, invalid('"sepal width (cm)"')],
-  "a null feature": [{ model: "iris", features: [[1, 2, null, 4]] }, invalid('"petal length (cm)": expected a number')],
+  "an infinite feature": [
+    "{\"model\":\"iris\",\"features\":[[1,1e999,3,4]]}",
+    malformed("features.0.1: Expected a finite")
+  ],
+  "a feature beyond the datatype": [{ model: "iris", features: [[1, 1e39, 3, 4]] }, invalid("\"sepal width (cm)\"")],
+  "a null feature": [
+    { model: "iris", features: [[1, 2, null, 4]] },
+    invalid("\"petal length (cm)\": expected a number")
+  ],
   "a text for a feature": [{ model: "iris", features: [[1, 2, "3", 4]] }, invalid("expected a number, got a string")],
-  "too few features": [{ model: "iris", features: [[1, 2, 3, 4], [1, 2, 3]] }, invalid("item 1: expected 4 features, got 3")],
+  "too few features": [
+    { model: "iris", features: [[1, 2, 3, 4], [1, 2, 3]] },
+    invalid("item 1: expected 4 features, got 3")
+  ],
   "too many features": [{ model: "iris", features: [[1, 2, 3, 4, 5]] }, invalid("item 0: expected 4 features, got 5")],
   "a row of none": [{ model: "iris", features: [[]] }, invalid("expected 4 features, got 0")],
   "a missing record field": [
     { model: "iris", records: [iris, { ...iris, "sepal width (cm)": undefined }] },
-    invalid('item 1: missing feature "sepal width (cm)"')
+    invalid("item 1: missing feature \"sepal width (cm)\"")
   ],
-  "an unknown record field": [{ model: "iris", records: [{ ...iris, size: 1 }] }, invalid('no feature is named "size"')],
-  "a record field __proto__": [`{"model":"iris","records":[{"__proto__":1,${irisText}]}`, invalid('"__proto__"')],
-  "a record field __proto__ of null": [`{"model":"iris","records":[{"__proto__":null,${irisText}]}`, invalid('"__proto__"')],
+  "an unknown record field": [
+    { model: "iris", records: [{ ...iris, size: 1 }] },
+    invalid("no feature is named \"size\"")
+  ],
+  "a record field __proto__": [`{"model":"iris","records":[{"__proto__":1,${irisText}]}`, invalid("\"__proto__\"")],
+  "a record field __proto__ of null": [
+    `{"model":"iris","records":[{"__proto__":null,${irisText}]}`,
+    invalid("\"__proto__\"")
+  ],
   "a record field __proto__ for the others": [
     `{"model":"iris","records":[{"__proto__":{${irisText}}]}`,
     malformed("records.0.__proto__")
   ],
-  "a record field constructor": [{ model: "iris", records: [{ ...iris, constructor: 1 }] }, invalid('"constructor"')],
+  "a record field constructor": [{ model: "iris", records: [{ ...iris, constructor: 1 }] }, invalid("\"constructor\"")],
   "texts for a tabular model": [{ model: "iris", texts: ["a"] }, invalid("expected a row or record")],
   "records for a text model": [{ records: [{ a: 1 }] }, invalid("item 0")],
-  "an unknown model": [{ model: "gpt", texts: ["a"] }, { status: 404, code: "model_not_found", detail: '"gpt"' }],
+  "an unknown model": [{ model: "gpt", texts: ["a"] }, { status: 404, code: "model_not_found", detail: "\"gpt\"" }],
   "a model of an object's name": [
     { model: "constructor", texts: ["a"] },
-    { status: 404, code: "model_not_found", detail: '"constructor"' }
+    { status: 404, code: "model_not_found", detail: "\"constructor\"" }
   ],
   "a model __proto__": [{ model: "__proto__", texts: ["a"] }, malformed("model: Expected a name")],
   "a model that is a path": [{ model: "../../etc/passwd", texts: ["a"] }, malformed("model: Expected a name")],
   "an unknown version": [
     { model_version: "v9", texts: ["a"] },
-    { status: 404, code: "version_not_found", detail: '"sentiment" has no version "v9"' }
+    { status: 404, code: "version_not_found", detail: "\"sentiment\" has no version \"v9\"" }
   ],
   "a version of an object's name": [
     { model_version: "toString", texts: ["a"] },
-    { status: 404, code: "version_not_found", detail: '"toString"' }
+    { status: 404, code: "version_not_found", detail: "\"toString\"" }
   ],
   "an id of spaces": [{ id: "a b", texts: ["a"] }, malformed("id: Expected")],
   "no time at all": [{ timeout_ms: 0, texts: ["a"] }, malformed("timeout_ms: Expected")],
-  "an unknown priority": [{ priority: "urgent", texts: ["a"] }, malformed('priority: Expected "high"')],
+  "an unknown priority": [{ priority: "urgent", texts: ["a"] }, malformed("priority: Expected \"high\"")],
   "a text for a switch": [{ use_cache: "no", texts: ["a"] }, malformed("use_cache: Expected boolean")],
   "texts nested deep": [`{"texts":${nested(200_000)}}`, malformed("texts.0: Expected string")],
   "features nested deep": [`{"features":[${nested(200_000)}]}`, malformed("features.0.0: Expected")]
@@ -256,15 +271,24 @@ const oipCases: Cases = {
   "no inputs": [{ inputs: [] }, malformed("inputs")],
   "inputs that are no list": [{ inputs: { features: [1] } }, malformed("inputs: Expected array")],
   "an input without a shape": [{ inputs: [{ name: "features" }] }, malformed("inputs.0.shape: Missing key")],
-  "an unknown input": [input({ name: "rows" }), malformed("inputs.rows: the model has no such input; it takes features")],
+  "an unknown input": [
+    input({ name: "rows" }),
+    malformed("inputs.rows: the model has no such input; it takes features")
+  ],
   "an input __proto__": [input({ name: "__proto__" }), malformed("inputs.__proto__: the model has no such input")],
-  "an input constructor": [input({ name: "constructor" }), malformed("inputs.constructor: the model has no such input")],
+  "an input constructor": [
+    input({ name: "constructor" }),
+    malformed("inputs.constructor: the model has no such input")
+  ],
   "an input __proto__ beside a good one": [
     { inputs: [...input({}).inputs, ...input({ name: "__proto__" }).inputs] },
     malformed("inputs.__proto__")
   ],
-  "an input given twice": [{ inputs: [...input({}).inputs, ...input({}).inputs] }, malformed("inputs.features: given twice")],
-  "an unknown datatype": [input({ datatype: "FLOAT" }), malformed('inputs.0.datatype: Expected "BOOL"')],
+  "an input given twice": [
+    { inputs: [...input({}).inputs, ...input({}).inputs] },
+    malformed("inputs.features: given twice")
+  ],
+  "an unknown datatype": [input({ datatype: "FLOAT" }), malformed("inputs.0.datatype: Expected \"BOOL\"")],
   "another datatype than the model's": [input({ datatype: "INT64" }), malformed("datatype: expected FP32, got INT64")],
   "another shape than the model's": [input({ shape: [4, 1] }), malformed("shape: expected [-1, 4], got [4, 1]")],
   "no dimensions": [input({ shape: [], data: [1] }), malformed("shape: expected [-1, 4], got []")],
@@ -272,7 +296,10 @@ const oipCases: Cases = {
   "a negative dimension": [input({ shape: [-1, 4] }), malformed("inputs.0.shape.0")],
   "a dimension that is no integer": [input({ shape: [0.25, 16] }), malformed("inputs.0.shape.0: Expected an integer")],
   "too few elements": [input({ data: [1, 2, 3] }), malformed("shape [1, 4] holds 4 elements, got 3")],
-  "a huge shape without elements": [input({ shape: [1e12, 4], data: [] }), malformed("holds 4000000000000 elements, got 0")],
+  "a huge shape without elements": [
+    input({ shape: [1e12, 4], data: [] }),
+    malformed("holds 4000000000000 elements, got 0")
+  ],
   "a shape beyond counting": [
     input({ shape: [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER], data: [] }),
     malformed("elements, got 0")
@@ -282,12 +309,18 @@ const oipCases: Cases = {
   "a ragged list": [input({ data: [[1, 2, 3], 4] }), malformed("nested as shape [1, 4]")],
   "a list nested deep": [data(nested(200_000, "1")), malformed("nested as shape [1, 4]")],
   "a null element": [data("[1,null,3,4]"), malformed("inputs.features.data.1: expected a number")],
-  "a text element": [data('[1,"2",3,4]'), malformed("inputs.features.data.1: expected a number")],
+  "a text element": [data("[1,\"2\",3,4]"), malformed("inputs.features.data.1: expected a number")],
   "an element that is true": [data("[1,true,3,4]"), malformed("inputs.features.data.1: expected a number")],
   "an infinite element": [data("[1,1e999,3,4]"), malformed("inputs.features.data.1: expected a number")],
   "an element beyond the datatype": [data("[1,1e39,3,4]"), malformed("inputs.features.data.1: expected a number")],
-  "an unknown output": [{ ...input({}), outputs: [{ name: "classes" }] }, malformed('has no output "classes"; it has label')],
-  "an output __proto__": [`${data("[1,2,3,4]").slice(0, -1)},"outputs":[{"name":"__proto__"}]}`, malformed('"__proto__"')],
+  "an unknown output": [
+    { ...input({}), outputs: [{ name: "classes" }] },
+    malformed("has no output \"classes\"; it has label")
+  ],
+  "an output __proto__": [
+    `${data("[1,2,3,4]").slice(0, -1)},"outputs":[{"name":"__proto__"}]}`,
+    malformed("\"__proto__\"")
+  ],
   "a parameter that is an object": [{ ...input({}), parameters: { a: {} } }, malformed("parameters.a: Expected")],
   "an id that is a number": [{ ...input({}), id: 5 }, malformed("id: Expected string")]
 }
@@ -295,19 +328,25 @@ const oipCases: Cases = {
 const openAiCases: Cases = {
   "no model": [{ input: "a" }, malformed("model: Missing key")],
   "no input": [{ model: "embeddings" }, malformed("input: Missing key")],
-  "an unknown model": [{ model: "gpt", input: "a" }, { status: 404, code: "model_not_found", detail: '"gpt"' }],
+  "an unknown model": [{ model: "gpt", input: "a" }, { status: 404, code: "model_not_found", detail: "\"gpt\"" }],
   "no texts": [{ model: "embeddings", input: [] }, malformed("input")],
   "an empty list of tokens": [{ model: "embeddings", input: [[]] }, malformed("input")],
   "texts and tokens": [{ model: "embeddings", input: ["a", 1] }, malformed("input")],
   "an object for a text": [{ model: "embeddings", input: { text: "a" } }, malformed("input")],
   "a negative token": [{ model: "embeddings", input: [-1] }, malformed("input")],
   "a token that is no integer": [{ model: "embeddings", input: [1.5] }, malformed("input")],
-  "an infinite token": ['{"model":"embeddings","input":[1e999]}', malformed("input")],
+  "an infinite token": ["{\"model\":\"embeddings\",\"input\":[1e999]}", malformed("input")],
   "a token outside the vocabulary": [{ model: "embeddings", input: [4, 999_999] }, invalid("999999 is not the id")],
   "more than 2048 texts": [{ model: "embeddings", input: Array(2049).fill("a") }, malformed("at most 2048")],
-  "an unknown encoding": [{ model: "embeddings", input: "a", encoding_format: "hex" }, malformed('"float" | "base64"')],
+  "an unknown encoding": [
+    { model: "embeddings", input: "a", encoding_format: "hex" },
+    malformed("\"float\" | \"base64\"")
+  ],
   "no dimensions": [{ model: "embeddings", input: "a", dimensions: 0 }, malformed("dimensions")],
-  "more dimensions than there are": [{ model: "embeddings", input: "a", dimensions: 5 }, malformed("this model makes 4")],
+  "more dimensions than there are": [
+    { model: "embeddings", input: "a", dimensions: 5 },
+    malformed("this model makes 4")
+  ],
   "a list nested deep": [`{"model":"embeddings","input":${nested(200_000)}}`, malformed("input")]
 }
 
