@@ -3,6 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { makeSluiceApi } from "@sluice/api/SluiceApi"
+import type { ConfigError } from "@sluice/core/config/ConfigError"
 import { parseYaml } from "@sluice/core/config/YamlDocument"
 import { decodeRegistry } from "@sluice/core/registry/RegistryDecode"
 import { readRegistry } from "@sluice/core/registry/RegistryFile"
@@ -24,14 +25,18 @@ import { fencedBlocks, linkedFiles, pages, readPage, root, tableRows } from "./M
 const asRegistry = (text: string): string =>
   /^models:/m.test(text) ? text : `models:\n${text.split("\n").map((line) => `  ${line}`).join("\n")}`
 
+const mistakesOf = <A>(reading: Result.Result<A, ConfigError>): ReadonlyArray<string> =>
+  Result.isFailure(reading) ? [reading.failure.message] : []
+
 /** What is wrong with a snippet read as each of the two files; nothing where one of them takes it. */
 const yamlMistakes = (text: string): ReadonlyArray<string> => {
-  const readings = [
-    Result.flatMap(parseYaml(asRegistry(text), "model_registry.yaml"), decodeRegistry),
-    Result.flatMap(parseYaml(text, "sluice.yaml"), (yaml) => resolveSettings({ env: {}, dotenv: {}, yaml }))
-  ]
-  const mistakes = readings.flatMap((reading) => Result.isFailure(reading) ? [reading.failure.message] : [])
-  return mistakes.length < readings.length ? [] : mistakes
+  const registry = Result.flatMap(parseYaml(asRegistry(text), "model_registry.yaml"), decodeRegistry)
+  const settings = Result.flatMap(
+    parseYaml(text, "sluice.yaml"),
+    (yaml) => resolveSettings({ env: {}, dotenv: {}, yaml })
+  )
+  const mistakes = [mistakesOf(registry), mistakesOf(settings)]
+  return mistakes.some((each) => each.length === 0) ? [] : mistakes.flat()
 }
 
 const yamlBlocks = pages.flatMap(fencedBlocks).filter(({ language, rest }) => language === "yaml" && rest === "")
@@ -80,9 +85,9 @@ interface Manifest {
   readonly devDependencies?: Readonly<Record<string, string>>
 }
 
-const manifests = ["package.json", ...globSync("{packages,plugins}/*/package.json", { cwd: root })].map((file): Manifest =>
-  JSON.parse(readFileSync(join(root, file), "utf8"))
-)
+const manifests = ["package.json", ...globSync("{packages,plugins}/*/package.json", { cwd: root })].map((
+  file
+): Manifest => JSON.parse(readFileSync(join(root, file), "utf8")))
 
 /** `name` once for each row that one of the two has and the other has not. */
 const sameNames = (page: string, expected: Iterable<string>): void =>
@@ -94,7 +99,9 @@ describe("docs/explanation/dependencies.md", () => {
       Object.keys({ ...dependencies, ...devDependencies })
     )
     sameNames("docs/explanation/dependencies.md", named.filter((name) => !name.startsWith("@sluice/")))
-    for (const [name, reason = ""] of tableRows("docs/explanation/dependencies.md")) assert.isAbove(reason.length, 10, name)
+    for (const [name, reason = ""] of tableRows("docs/explanation/dependencies.md")) {
+      assert.isAbove(reason.length, 10, name)
+    }
   })
 })
 
@@ -129,7 +136,9 @@ describe("docs/reference/http-api.md", () => {
     )
     // Routes that are not part of the API's description.
     const others = ["GET /metrics", "GET /docs", "GET /redoc", "GET /openapi.json", "POST /rpc", "GET /rpc/ws"]
-    const routes = tableRows("docs/reference/http-api.md").map(([name]) => name).filter((name) => /^[A-Z]+ \//.test(name))
+    const routes = tableRows("docs/reference/http-api.md").map(([name]) => name).filter((name) =>
+      /^[A-Z]+ \//.test(name)
+    )
     assert.deepStrictEqual(routes.toSorted(), [...described, ...others].toSorted())
   })
 })

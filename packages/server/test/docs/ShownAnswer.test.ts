@@ -21,12 +21,20 @@ describe("differences", () => {
 
   it.each([
     ["a text", { ...shown, model: "iris" }, "model: "],
-    ["a number", { ...shown, results: [{ ...shown.results[0], scores: { positive: 0.92 } }] }, "results.0.scores.positive: "],
+    [
+      "a number",
+      { ...shown, results: [{ ...shown.results[0], scores: { positive: 0.92 } }] },
+      "results.0.scores.positive: "
+    ],
     ["a boolean", { ...shown, results: [{ ...shown.results[0], cached: true }] }, "results.0.cached: "],
     ["a field that is missing", { ...shown, results: [{ prediction: "positive" }] }, "results.0.scores: "],
     ["a field that is not shown", { ...shown, more: 1 }, "more: "],
     ["a list of another length", { ...shown, data: [] }, "data: "],
-    ["a time that is none", { ...shown, results: [{ ...shown.results[0], latency_ms: "3" }] }, "results.0.latency_ms: "],
+    [
+      "a time that is none",
+      { ...shown, results: [{ ...shown.results[0], latency_ms: "3" }] },
+      "results.0.latency_ms: "
+    ],
     ["no object", "sentiment", "the answer: "]
   ])("names %s", (_, got, place) => assert.include(differences(shown, got)[0], place))
 })

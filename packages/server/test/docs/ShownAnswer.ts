@@ -17,7 +17,9 @@ const text = (value: unknown): string => value === undefined ? "nothing" : JSON.
 /** One line for each difference. */
 export const differences = (shown: unknown, got: unknown, path = ""): ReadonlyArray<string> => {
   const field = path.slice(path.lastIndexOf(".") + 1)
-  const differs = [`${path === "" ? "the answer" : path.slice(1)}: the page shows ${text(shown)}, the server gave ${text(got)}`]
+  const differs = [
+    `${path === "" ? "the answer" : path.slice(1)}: the page shows ${text(shown)}, the server gave ${text(got)}`
+  ]
   if (Array.isArray(shown) && Array.isArray(got)) {
     return shown.length === got.length
       ? shown.flatMap((value, index) => differences(value, got[index], `${path}.${index}`))
