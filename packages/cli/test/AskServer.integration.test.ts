@@ -105,8 +105,6 @@ layer(TestServer.layer({ env: withKey }), { excludeTestServices: true })("the co
     Effect.gen(function*() {
       assertFailed(yield* asking(["predict", "nope", "x"]), /no model is named "nope": `sluice models` lists/)
       assertFailed(yield* asking(["predict", "sentiment@v9", "x"]), /model "sentiment" has no version "v9"/)
-      assertFailed(yield* asking(["predict", "no spaces", "x"]), /model: Expected a name/)
-      assertFailed(yield* asking(["predict", "iris", "--json", "nowhere.json"]), /nowhere\.json does not exist/)
       assertFailed(
         yield* asking(["predict", "iris", "--json", "-"], { env: withKey, input: "[1, 2" }),
         /standard input: it is not JSON: /

@@ -73,7 +73,7 @@ describe.each(transports)("a call over $name", ({ layerOf }) => {
         yield* metric(server.port, "sluice_abandoned_requests_total", 1)
         yield* server.openGate
         const { results } = yield* predict(4)
-        assert.deepStrictEqual(results[0]?.outputs, { y: [8] })
+        assert.strictEqual(results[0]?.prediction, 8)
       }).pipe(Effect.provide(layerOf({ url: `http://localhost:${server.port}` })))
     }))
 
@@ -92,7 +92,7 @@ describe.each(transports)("a call over $name", ({ layerOf }) => {
 
         yield* server.openGate
         const { results } = yield* Fiber.join(queued)
-        assert.deepStrictEqual(results[0]?.outputs, { y: [2] })
+        assert.strictEqual(results[0]?.prediction, 2)
 
         assert.deepStrictEqual(yield* Effect.flip(predict(fails)), new ModelFailed({ model: "moody", version: "v1" }))
         const open = yield* Effect.flip(predict(3))
