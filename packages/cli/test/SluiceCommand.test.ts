@@ -87,3 +87,9 @@ describe("a wrong call", () => {
       })
   )
 })
+
+it.live("a call that does not work ends with 1 and a sentence", () =>
+  Effect.gen(function*() {
+    const { ending } = yield* called("predict", "iris", "--json", "nowhere.json")
+    assert.deepStrictEqual(ending, { exitCode: 1, sentence: "nowhere.json does not exist" })
+  }))
