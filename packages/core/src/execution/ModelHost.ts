@@ -5,6 +5,7 @@ import { InstanceLost, ModelFailed } from "@sluice/domain/Errors"
 import { modelId } from "@sluice/domain/Ids"
 import type { ModelSignature } from "@sluice/domain/ModelSignature"
 import type { TensorMap } from "@sluice/domain/Tensor"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -17,7 +18,7 @@ import { Metrics } from "../telemetry/Metrics.ts"
 import type { ThreadPlan } from "./ThreadPlan.ts"
 import { WorkerPool } from "./WorkerPool.ts"
 import type { LoadSpec } from "./WorkerProtocol.ts"
-import type { CallError, Ran, WorkerThread } from "./WorkerThread.ts"
+import { type CallError, type Ran, WorkerLost } from "./WorkerThread.ts"
 
 /** The first instance of a version could not be loaded. `reason` is for operators. */
 export class LoadFailed extends Data.TaggedError("LoadFailed")<{ readonly reason: string }> {
@@ -46,6 +47,8 @@ const healthyAfterMs = 30_000
 /** How long a caller whose instance ended is told to wait: about a reload. */
 const replacementMs = 500
 
+const sentence = (error: unknown): string => error instanceof Error ? error.message : String(error)
+
 export class ModelHost extends Context.Service<ModelHost, {
   /** Loads a version's instances; returns when the first is warm. They are released with the scope. */
   readonly open: (spec: LoadSpec, plan: ThreadPlan) => Effect.Effect<HostedModel, LoadFailed, Scope.Scope>
@@ -72,18 +75,23 @@ export class ModelHost extends Context.Service<ModelHost, {
               : new ModelFailed({ model, version })
           ).pipe(Effect.flatMap(Effect.fail))
 
-        const instanceOn = (thread: WorkerThread, id: number): Instance => ({
-          alive: thread.alive,
-          run: (inputs) => Effect.catch(thread.run(id, inputs), toCallerError)
-        })
-
         /** One life of an instance: from starting its worker to that worker's end. Fails if it does not even load. */
         const live = Effect.fnUntraced(function*(slot: number) {
           const thread = yield* workerOf(slot)
           const id = instances++
+          let released = false
+          // A worker of its own ends with the instance, and releases what it holds.
+          yield* Effect.addFinalizer(() => {
+            released = true
+            return plan.shareWorker ? thread.release(id) : Effect.void
+          })
           const signature = yield* thread.load(id, { ...spec, threads: plan.threads })
-          yield* Effect.addFinalizer(() => Effect.ignore(thread.release(id)))
-          yield* Queue.offer(idle, instanceOn(thread, id))
+          const run = (inputs: TensorMap) =>
+            released ? Effect.fail(new WorkerLost({ reason: "its version was closed" })) : thread.run(id, inputs)
+          yield* Queue.offer(idle, {
+            alive: () => !released && thread.alive(),
+            run: (inputs) => Effect.catch(Effect.suspend(() => run(inputs)), toCallerError)
+          })
           yield* Deferred.succeed(first, signature)
           return yield* thread.ended
         }, Effect.scoped)
@@ -92,9 +100,11 @@ export class ModelHost extends Context.Service<ModelHost, {
           let restarts = 0
           while (true) {
             const started = yield* Clock.currentTimeMillis
-            const outcome = yield* Effect.result(live(slot))
+            const reason = yield* Effect.catchCause(
+              live(slot),
+              (cause) => Effect.succeed(sentence(Cause.squash(cause)))
+            )
             const lived = (yield* Clock.currentTimeMillis) - started
-            const reason = outcome._tag === "Success" ? outcome.success : outcome.failure.reason
             if (yield* Deferred.fail(first, new LoadFailed({ reason }))) return
             restarts = lived >= healthyAfterMs ? 0 : restarts
             const delay = restartDelayMs(restarts++)

@@ -1,26 +1,39 @@
 /**
  * The entry of a worker thread: loads instances of models and computes their batches, one call at a time.
  */
-import type { Model, Plugin, PluginContext } from "@sluice/plugin-sdk/Plugin"
+import { ModelSignature } from "@sluice/domain/ModelSignature"
+import { type Model, type Plugin, type PluginContext, PluginError } from "@sluice/plugin-sdk/Plugin"
 import { zeroRow } from "@sluice/plugin-sdk/TensorRows"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { enableCompileCache } from "node:module"
 import { type MessagePort, parentPort } from "node:worker_threads"
 import { modelFiles } from "./ModelFiles.ts"
-import { type FromWorker, type LoadSpec, toTransferable, type ToWorker } from "./WorkerProtocol.ts"
+import { type FromWorker, toTransferable, type ToWorker } from "./WorkerProtocol.ts"
 
 enableCompileCache()
 
 const instances = new Map<number, { readonly model: Model; readonly scope: Scope.Closeable }>()
+/** By instance, from the moment it is asked for until it is released. */
+const loads = new Map<number, Fiber.Fiber<void>>()
 
 const post = (port: MessagePort, message: FromWorker, transfer: ReadonlyArray<ArrayBuffer> = []): void =>
   port.postMessage(message, [...transfer])
 
-const load = Effect.fnUntraced(function*(port: MessagePort, instance: number, spec: LoadSpec) {
+const decodeSignature = (signature: unknown) =>
+  Effect.mapError(
+    Schema.decodeUnknownEffect(ModelSignature)(signature),
+    (error) => new PluginError({ reason: `the plugin gave no valid signature: ${error.message}` })
+  )
+
+const load = Effect.fnUntraced(function*(
+  port: MessagePort,
+  { call, instance, spec }: Extract<ToWorker, { readonly _tag: "Load" }>
+) {
   const module: { readonly default: Plugin } = yield* Effect.promise(() => import(spec.pluginUrl))
   const plugin = module.default
   const options = yield* Schema.decodeUnknownEffect(plugin.options)(spec.options)
@@ -30,23 +43,35 @@ const load = Effect.fnUntraced(function*(port: MessagePort, instance: number, sp
     log: (level, message) => post(port, { _tag: "Log", level, message, model: spec.model, version: spec.version })
   }
   const scope = yield* Scope.make()
-  const model = yield* plugin.load(context, options).pipe(
+  yield* Effect.gen(function*() {
+    const model = yield* plugin.load(context, options)
+    const signature = yield* decodeSignature(model.signature)
+    const started = performance.now()
+    for (const batch of model.warmup ?? [zeroRow(signature)]) yield* model.run(batch)
+    const warmupMs = performance.now() - started
+    post(port, { _tag: "Loaded", call, signature, warmupMs })
+    instances.set(instance, { model, scope })
+  }).pipe(
     Scope.provide(scope),
     Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
   )
-  const started = performance.now()
-  for (const batch of model.warmup ?? [zeroRow(model.signature)]) yield* model.run(batch)
-  instances.set(instance, { model, scope })
-  return { signature: model.signature, warmupMs: performance.now() - started }
+})
+
+/** Also one that is loading still: that is given up. */
+const release = Effect.fnUntraced(function*(instance: number) {
+  const loading = loads.get(instance)
+  if (loading !== undefined) yield* Fiber.interrupt(loading)
+  const entry = instances.get(instance)
+  loads.delete(instance)
+  instances.delete(instance)
+  if (entry !== undefined) yield* Scope.close(entry.scope, Exit.void)
 })
 
 const handle = Effect.fnUntraced(function*(port: MessagePort, message: ToWorker) {
   const { call, instance } = message
   switch (message._tag) {
-    case "Load": {
-      const loaded = yield* load(port, instance, message.spec)
-      return post(port, { _tag: "Loaded", call, ...loaded })
-    }
+    case "Load":
+      return yield* load(port, message)
     case "Run": {
       const entry = instances.get(instance)
       if (entry === undefined) return post(port, { _tag: "Failed", call, reason: "the instance is not loaded" })
@@ -56,16 +81,12 @@ const handle = Effect.fnUntraced(function*(port: MessagePort, message: ToWorker)
       const { buffers, tensors } = toTransferable(result)
       return post(port, { _tag: "Ran", call, outputs: tensors, computeMs }, buffers)
     }
-    case "Release": {
-      const entry = instances.get(instance)
-      instances.delete(instance)
-      if (entry !== undefined) yield* Scope.close(entry.scope, Exit.void)
+    case "Release":
+      yield* release(instance)
       return post(port, { _tag: "Released", call })
-    }
-    case "Stop": {
-      for (const { scope } of instances.values()) yield* Scope.close(scope, Exit.void)
+    case "Stop":
+      yield* Effect.forEach([...loads.keys()], release)
       return process.exit(0)
-    }
   }
 })
 
@@ -78,11 +99,12 @@ const reasonOf = (cause: Cause.Cause<unknown>): string => {
 if (parentPort !== null) {
   const port = parentPort
   port.on("message", (message: ToWorker) => {
-    Effect.runFork(
+    const fiber = Effect.runFork(
       Effect.catchCause(
         handle(port, message),
         (cause) => Effect.sync(() => post(port, { _tag: "Failed", call: message.call, reason: reasonOf(cause) }))
       )
     )
+    if (message._tag === "Load") loads.set(message.instance, fiber)
   })
 }

@@ -37,7 +37,8 @@ export interface WorkerThread {
   readonly load: (instance: number, spec: LoadSpec) => Effect.Effect<ModelSignature, CallError>
   /** Moves the inputs' buffers to the worker: the caller may not use them afterwards. */
   readonly run: (instance: number, inputs: TensorMap) => Effect.Effect<Ran, CallError>
-  readonly release: (instance: number) => Effect.Effect<void, CallError>
+  /** Waits until the instance is released, but not for ever for one that computes. */
+  readonly release: (instance: number) => Effect.Effect<void>
   readonly alive: () => boolean
   /** Settles when the thread has ended, with why. */
   readonly ended: Effect.Effect<string>
@@ -64,6 +65,8 @@ const unexpected = (answer: Answer) =>
 
 /** How long a thread may go on computing after it was told to stop. */
 const stopTimeout = "10 seconds"
+/** How long to wait for the release of an instance, which follows what its worker computes in any case. */
+const releaseTimeout = "2 seconds"
 
 /** Takes charge of a worker thread that runs `WorkerMain.ts`; it is ended with the scope. */
 export const make = Effect.fnUntraced(
@@ -100,7 +103,7 @@ export const make = Effect.fnUntraced(
       Effect.suspend(() => {
         if (lost !== undefined) return Effect.void
         worker.postMessage({ _tag: "Stop", call: calls++, instance: 0 } satisfies ToWorker)
-        return Deferred.await(ended).pipe(
+        return Effect.interruptible(Deferred.await(ended)).pipe(
           Effect.timeoutOrElse({
             duration: stopTimeout,
             orElse: () => Effect.promise(() => worker.terminate())
@@ -137,12 +140,16 @@ export const make = Effect.fnUntraced(
         if (answer._tag === "Ran") return answer
         return yield* unexpected(answer)
       }),
-      release: Effect.fnUntraced(function*(instance) {
-        const answer = yield* call({ _tag: "Release", instance })
-        if (answer._tag !== "Released") return yield* unexpected(answer)
-      }),
+      release: (instance) =>
+        call({ _tag: "Release", instance }).pipe(
+          Effect.interruptible,
+          Effect.timeoutOption(releaseTimeout),
+          Effect.ignore
+        ),
       alive: () => lost === undefined,
       ended: Deferred.await(ended)
     }
-  }
+  },
+  // A thread that has started is in the scope's hands, whatever happens to who started it.
+  Effect.uninterruptible
 )

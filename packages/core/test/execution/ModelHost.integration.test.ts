@@ -1,0 +1,292 @@
+import { afterEach, assert, describe, it } from "@effect/vitest"
+import { type HostedModel, ModelHost } from "@sluice/core/execution/ModelHost"
+import type { ThreadPlan } from "@sluice/core/execution/ThreadPlan"
+import { WorkerPool } from "@sluice/core/execution/WorkerPool"
+import type { LoadSpec } from "@sluice/core/execution/WorkerProtocol"
+import { Metrics } from "@sluice/core/telemetry/Metrics"
+import type { TensorMap } from "@sluice/domain/Tensor"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as References from "effect/References"
+import * as Scope from "effect/Scope"
+import * as TestClock from "effect/testing/TestClock"
+import type { Worker } from "node:worker_threads"
+import { cells, orders, sharedCells } from "../fixtures/ScriptedPlugin.ts"
+
+const pluginUrl = new URL("../fixtures/ScriptedPlugin.ts", import.meta.url).href
+const alone: ThreadPlan = { instances: 1, threads: 1, shareWorker: false }
+const shared: ThreadPlan = { ...alone, shareWorker: true }
+
+/** Every worker thread that this process has started. One that has ended has no thread id. */
+const workers: Array<Worker> = []
+process.on("worker", (worker) => workers.push(worker))
+const living = () => workers.map((worker) => worker.threadId).filter((id) => id !== -1)
+
+const hostLayer = ModelHost.layer.pipe(
+  Layer.provide(WorkerPool.layer()),
+  Layer.provideMerge(Metrics.layer({ enabled: true }))
+)
+
+const specOf = (options: object, plan: ThreadPlan, version: string): LoadSpec => ({
+  pluginUrl,
+  model: "scripted",
+  version,
+  path: import.meta.filename,
+  device: "cpu",
+  precision: "fp32",
+  threads: plan.threads,
+  options
+})
+
+const open = Effect.fnUntraced(function*(options: object = {}, plan = alone, version = "v1") {
+  const host = yield* ModelHost
+  return yield* host.open(specOf(options, plan, version), plan)
+})
+
+const tensors = (...values: ReadonlyArray<number>): TensorMap => ({
+  x: { datatype: "FP32", shape: [values.length, 1], data: Float32Array.from(values) }
+})
+
+const numbers = (outputs: TensorMap) => Array.from<string | number | bigint, number>(outputs["y"]?.data ?? [], Number)
+
+/** Runs these numbers on the next idle instance. */
+const run = (hosted: HostedModel, ...values: ReadonlyArray<number>) =>
+  Effect.acquireUseRelease(
+    hosted.acquire,
+    (instance) => Effect.map(instance.run(tensors(...values)), ({ outputs }) => numbers(outputs)),
+    hosted.giveBack
+  )
+
+/** Waits until a shared cell is no longer what it was. */
+const changed = (memory: Int32Array, cell: number, from: number) =>
+  Effect.promise(async () => Atomics.waitAsync(memory, cell, from).value)
+
+/** Lets the threads' own time pass, which is real. */
+const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+
+const openGate = (memory: Int32Array) =>
+  Effect.sync(() => {
+    Atomics.store(memory, cells.gate, 1)
+    Atomics.notify(memory, cells.gate)
+  })
+
+const test = (
+  name: string,
+  body: () => Generator<Effect.Effect<unknown, unknown, ModelHost | Metrics | Scope.Scope>, void, never>,
+  on = it.live
+) => on(name, () => Effect.gen(body).pipe(Effect.provide(hostLayer), Effect.provide(Logger.layer([])), Effect.scoped))
+
+describe("ModelHost", () => {
+  afterEach(() => assert.deepStrictEqual(living(), [], "no worker outlives its host"))
+
+  test("computes in a worker, and knows the signature", function*() {
+    const hosted = yield* open({ factor: 3 })
+    assert.deepStrictEqual(hosted.signature.outputs, [{ name: "y", datatype: "FP32", shape: [-1, 1] }])
+    assert.deepStrictEqual(yield* run(hosted, 1, 2), [3, 6])
+    assert.strictEqual(living().length, 1)
+  })
+
+  test("has as many instances as planned, each in a worker of its own", function*() {
+    const memory = sharedCells()
+    const hosted = yield* open({ cells: memory }, { ...alone, instances: 3 })
+    const instances = yield* Effect.all([hosted.acquire, hosted.acquire, hosted.acquire])
+    assert.strictEqual(living().length, 3)
+    const fibers = yield* Effect.forEach(instances, (instance) => Effect.forkChild(instance.run(tensors(orders.hold))))
+    // Three warm-ups and three runs at a time.
+    while (Atomics.load(memory, cells.runs) < 6) yield* changed(memory, cells.runs, Atomics.load(memory, cells.runs))
+    yield* openGate(memory)
+    assert.strictEqual((yield* Effect.forEach(fibers, Fiber.join)).length, 3)
+  })
+
+  describe("when a worker ends", () => {
+    test("tells the caller whose batch ran, and the next is answered by another worker", function*() {
+      const memory = sharedCells()
+      const metrics = yield* Metrics
+      metrics.registerVersion("scripted", "v1")
+      const hosted = yield* open({ cells: memory })
+      const runs = Atomics.load(memory, cells.runs)
+      const unlucky = yield* Effect.forkChild(Effect.flip(run(hosted, orders.hold)), { startImmediately: true })
+      yield* changed(memory, cells.runs, runs)
+      yield* Effect.promise(() => workers.at(-1)?.terminate() ?? Promise.resolve(0))
+      const error = yield* Fiber.join(unlucky)
+      assert.strictEqual(error._tag, "InstanceLost")
+      assert.deepStrictEqual(yield* run(hosted, 4), [8])
+      const page = yield* metrics.render
+      assert.match(page.body, /sluice_worker_restarts_total\{model="scripted",version="v1"\} 1\n/)
+    })
+
+    test("survives a model that ends its own worker", function*() {
+      const hosted = yield* open()
+      assert.strictEqual((yield* Effect.flip(run(hosted, orders.exit)))._tag, "InstanceLost")
+      assert.deepStrictEqual(yield* run(hosted, 4), [8])
+    })
+
+    test("survives an exception that nobody caught", function*() {
+      const hosted = yield* open()
+      const before = yield* hosted.acquire
+      assert.deepStrictEqual(numbers((yield* before.run(tensors(orders.crashLater))).outputs), [-18])
+      yield* hosted.giveBack(before)
+      const crashed = workers.at(-1)
+      yield* Effect.promise(async () => {
+        if (crashed?.threadId !== -1) await new Promise((resolve) => crashed?.once("exit", resolve))
+      })
+      assert.isFalse(before.alive())
+      assert.deepStrictEqual(yield* run(hosted, 4), [8])
+    })
+
+    test("waits longer before each restart, and no more once an instance has lived", function*() {
+      const lines: Array<string> = []
+      const collector = Logger.make(({ message }) => lines.push(String(message)))
+      yield* Effect.gen(function*() {
+        const hosted = yield* open()
+        for (const delay of [100, 200, 400, 100]) {
+          if (delay === 100) yield* TestClock.adjust("30 seconds")
+          const started = workers.length
+          assert.strictEqual((yield* Effect.flip(run(hosted, orders.exit)))._tag, "InstanceLost")
+          while (!lines.some((line) => line.endsWith(`Restart in ${delay} ms`))) yield* turn
+          lines.length = 0
+          yield* TestClock.adjust(delay - 1)
+          assert.strictEqual(workers.length, started)
+          yield* TestClock.adjust(1)
+          assert.deepStrictEqual(yield* run(hosted, 4), [8])
+        }
+      }).pipe(Effect.scoped, Effect.provide(Logger.layer([collector])))
+    }, it.effect)
+
+    test("brings all instances back that shared it", function*() {
+      const first = yield* open({}, shared, "v1")
+      const second = yield* open({ factor: 5 }, shared, "v2")
+      assert.strictEqual(living().length, 1)
+      assert.strictEqual((yield* Effect.flip(run(first, orders.exit)))._tag, "InstanceLost")
+      assert.deepStrictEqual([yield* run(first, 1), yield* run(second, 1)], [[2], [5]])
+      assert.strictEqual(living().length, 1)
+    })
+  })
+
+  describe("when a model cannot be loaded", () => {
+    const refused = (options: object, reason: RegExp, url = pluginUrl) =>
+      test(`says why: ${String(reason)}`, function*() {
+        const host = yield* ModelHost
+        const error = yield* Effect.flip(
+          host.open({ ...specOf(options, alone, "v1"), pluginUrl: url }, alone)
+        )
+        assert.strictEqual(error._tag, "LoadFailed")
+        assert.match(error.reason, reason)
+        assert.deepStrictEqual(living(), [])
+      })
+    refused({ load: "fail" }, /the file holds no model/)
+    refused({ load: "throw" }, /undefined is not a model/)
+    refused({ load: "failWarmup" }, /a poisoned row/)
+    refused({ load: "badSignature" }, /signature/)
+    refused({ factor: "two" }, /factor/)
+    refused({ cells: Symbol("cannot be sent") }, /Symbol/)
+    refused({}, /NoSuchPlugin/, new URL("../fixtures/NoSuchPlugin.ts", import.meta.url).href)
+
+    test("keeps nothing of it in a worker that others share", function*() {
+      const memory = sharedCells()
+      const good = yield* open({ cells: memory }, shared)
+      yield* Effect.flip(open({ cells: memory, load: "failWarmup" }, shared, "v2"))
+      assert.strictEqual(Atomics.load(memory, cells.loaded), 1)
+      assert.deepStrictEqual(yield* run(good, 1), [2])
+    })
+  })
+
+  describe("when a run fails", () => {
+    const fails = (name: string, order: number) =>
+      test(`tells its caller, and the instance goes on: ${name}`, function*() {
+        const hosted = yield* open()
+        assert.strictEqual((yield* Effect.flip(run(hosted, 1, order)))._tag, "ModelFailed")
+        assert.deepStrictEqual(yield* run(hosted, 4), [8])
+        assert.strictEqual(living().length, 1)
+      })
+    fails("the plugin says so", orders.fail)
+    fails("the plugin throws", orders.throwException)
+
+    test("tells a caller whose inputs cannot be moved, and the instance goes on", function*() {
+      const hosted = yield* open()
+      const instance = yield* hosted.acquire
+      const inputs = tensors(1)
+      yield* instance.run(inputs)
+      assert.strictEqual((yield* Effect.flip(instance.run(inputs)))._tag, "ModelFailed")
+      assert.deepStrictEqual(numbers((yield* instance.run(tensors(2))).outputs), [4])
+    })
+  })
+
+  test("writes what a model logs to the host's log, at its level", function*() {
+    const lines: Array<unknown> = []
+    const collector = Logger.make(({ fiber, logLevel, message }) => {
+      lines.push([logLevel, message, fiber.getRef(References.CurrentLogAnnotations)])
+    })
+    yield* Effect.gen(function*() {
+      yield* run(yield* open(), orders.log)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(hostLayer),
+      Effect.provide(Logger.layer([collector])),
+      Effect.provideService(References.MinimumLogLevel, "All")
+    )
+    const annotations = { model: "scripted", version: "v1" }
+    assert.deepStrictEqual(lines, [
+      ["Debug", ["at debug"], annotations],
+      ["Info", ["at info"], annotations],
+      ["Warn", ["at warn"], annotations],
+      ["Error", ["at error"], annotations]
+    ])
+  })
+
+  describe("when a version's scope closes", () => {
+    test("releases its instances, and leaves the others in the worker", function*() {
+      const memory = sharedCells()
+      const scope = yield* Scope.make()
+      yield* Scope.provide(open({ cells: memory }, { ...shared, instances: 1 }), scope)
+      const other = yield* open({ cells: memory, factor: 7 }, shared, "v2")
+      assert.strictEqual(Atomics.load(memory, cells.loaded), 2)
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual(Atomics.load(memory, cells.loaded), 1)
+      assert.deepStrictEqual(yield* run(other, 1), [7])
+    })
+
+    const laterCalls = (name: string, plan: ThreadPlan) =>
+      test(`fails later calls at once: ${name}`, function*() {
+        const scope = yield* Scope.make()
+        const instance = yield* Effect.flatMap(Scope.provide(open({}, plan), scope), (hosted) => hosted.acquire)
+        yield* Scope.close(scope, Exit.void)
+        assert.isFalse(instance.alive())
+        assert.strictEqual((yield* Effect.flip(instance.run(tensors(1))))._tag, "InstanceLost")
+      })
+    laterCalls("in a worker of its own", alone)
+    laterCalls("in a shared worker", shared)
+
+    test("releases a model that was still loading in a worker that others share", function*() {
+      const memory = sharedCells()
+      const other = yield* open({}, shared, "v2")
+      const loading = yield* Effect.forkChild(Effect.scoped(open({ cells: memory, load: "wait" }, shared)))
+      while (Atomics.load(memory, cells.loaded) === 0) yield* Effect.sleep(1)
+      yield* Fiber.interrupt(loading)
+      assert.strictEqual(Atomics.load(memory, cells.loaded), 0)
+      assert.deepStrictEqual(yield* run(other, 1), [2])
+    })
+
+    const neverEnding = (name: string, plan: ThreadPlan) =>
+      test(`does not wait for ever for a run that never ends: ${name}`, function*() {
+        const memory = sharedCells()
+        const scope = yield* Scope.make()
+        const host = yield* Layer.buildWithScope(Layer.fresh(hostLayer), scope)
+        const hosted = yield* open({ cells: memory }, plan).pipe(Scope.provide(scope), Effect.provide(host))
+        const runs = Atomics.load(memory, cells.runs)
+        const running = yield* Effect.forkChild(Effect.flip(run(hosted, orders.spin)), { startImmediately: true })
+        yield* changed(memory, cells.runs, runs)
+        const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+        while (closing.pollUnsafe() === undefined) {
+          yield* TestClock.adjust("1 minute")
+          yield* turn
+        }
+        assert.strictEqual((yield* Fiber.join(running))._tag, "InstanceLost")
+      }, it.effect)
+    neverEnding("in a worker of its own", alone)
+    neverEnding("in a shared worker", shared)
+  })
+})
