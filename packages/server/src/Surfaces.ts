@@ -38,7 +38,7 @@ const routesLayer = (settings: Settings) => {
   )
   return Layer.mergeAll(
     handlers,
-    rpcRoutes,
+    rpcRoutes(settings.limits.maxBodyBytes),
     docsPages(api),
     metricsRoute,
     edge(api)
@@ -63,8 +63,8 @@ export const surfacesLayer = (settings: Settings) =>
       httpListener({
         host: settings.server.host,
         port: settings.server.port,
-        shutdownTimeout: settings.shutdown.timeout,
-        maxMessageBytes: settings.limits.maxBodyBytes
+        maxMessageBytes: settings.limits.maxBodyBytes,
+        shutdownTimeout: settings.shutdown.timeout
       })
     )
   )

@@ -64,9 +64,12 @@ const access = Layer.effect(
 const overHttp = RpcServer.layerHttp({ group: SluiceRpcs, path: "/rpc", protocol: "http" }).pipe(
   Layer.provide(RpcSerialization.layerNdjson)
 )
-const overWebSocket = RpcServer.layerHttp({ group: SluiceRpcs, path: "/rpc/ws" }).pipe(
-  Layer.provide(RpcSerialization.layerSchemaBinary())
-)
 
-/** `/rpc` and `/rpc/ws`. */
-export const rpcRoutes = Layer.mergeAll(overHttp, overWebSocket).pipe(Layer.provide([handlers, access]))
+const overWebSocket = (maxBodyBytes: number) =>
+  RpcServer.layerHttp({ group: SluiceRpcs, path: "/rpc/ws" }).pipe(
+    Layer.provide(RpcSerialization.layerSchemaBinary({ maxFrameSize: maxBodyBytes }))
+  )
+
+/** `/rpc` and `/rpc/ws`. A message over WebSocket is held to the same size as a body over HTTP. */
+export const rpcRoutes = (maxBodyBytes: number) =>
+  Layer.mergeAll(overHttp, overWebSocket(maxBodyBytes)).pipe(Layer.provide([handlers, access]))
