@@ -4,6 +4,7 @@
 import type { Device, Precision } from "@sluice/domain/ModelInfo"
 import type { ModelSignature } from "@sluice/domain/ModelSignature"
 import type { TensorMap } from "@sluice/domain/Tensor"
+import type { PluginLine } from "./PluginLog.ts"
 
 /** Everything a worker needs to load one instance of a model version. */
 export interface LoadSpec {
@@ -32,13 +33,7 @@ export type FromWorker =
   | { readonly _tag: "Ran"; readonly call: number; readonly outputs: TensorMap; readonly computeMs: number }
   | { readonly _tag: "Released"; readonly call: number }
   | { readonly _tag: "Failed"; readonly call: number; readonly reason: string }
-  | {
-    readonly _tag: "Log"
-    readonly level: "debug" | "info" | "warn" | "error"
-    readonly message: string
-    readonly model: string
-    readonly version: string
-  }
+  | PluginLine & { readonly _tag: "Log" }
 
 /**
  * Makes a batch ready to move: each typed array owns its buffer, and the buffers are listed once. A view of a larger

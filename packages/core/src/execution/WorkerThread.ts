@@ -8,6 +8,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Worker } from "node:worker_threads"
+import { logLine } from "./PluginLog.ts"
 import { type FromWorker, type LoadSpec, toTransferable, type ToWorker } from "./WorkerProtocol.ts"
 
 /** The plugin said no, or threw. */
@@ -49,17 +50,6 @@ type Settle = (answer: Effect.Effect<Answer, CallError>) => void
 /** A message but for its call number; distributes over the union. */
 type Call<M> = M extends { readonly call: number } ? Omit<M, "call"> : never
 
-const logMessage = (message: Extract<FromWorker, { readonly _tag: "Log" }>) => {
-  const log = message.level === "error"
-    ? Effect.logError
-    : message.level === "warn"
-    ? Effect.logWarning
-    : message.level === "info"
-    ? Effect.logInfo
-    : Effect.logDebug
-  return log(message.message).pipe(Effect.annotateLogs({ model: message.model, version: message.version }))
-}
-
 const unexpected = (answer: Answer) =>
   new PluginCallFailed({ reason: answer._tag === "Failed" ? answer.reason : `unexpected answer ${answer._tag}` })
 
@@ -89,7 +79,7 @@ export const make = Effect.fnUntraced(
     }
     worker.on("message", (message: FromWorker) => {
       if (message._tag === "Log") {
-        runFork(logMessage(message))
+        runFork(logLine(message))
         return
       }
       const settle = waiting.get(message.call)

@@ -2,10 +2,12 @@
  * The plugins that the configuration names: loaded, checked for their API version, and asked which one suits a model.
  */
 import { API_VERSION, type ModelFiles, type Plugin } from "@sluice/plugin-sdk/Plugin"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
 import { createRequire } from "node:module"
 import * as Path from "node:path"
 import { pathToFileURL } from "node:url"
@@ -44,8 +46,8 @@ export const speaksApi = (theirs: string, ours: string = API_VERSION): boolean =
 
 const isPlugin = (value: unknown): value is Plugin =>
   typeof value === "object" && value !== null && "name" in value && typeof value.name === "string" &&
-  "apiVersion" in value && typeof value.apiVersion === "string" && "options" in value && "load" in value &&
-  typeof value.load === "function"
+  "apiVersion" in value && typeof value.apiVersion === "string" && "options" in value &&
+  Schema.isSchema(value.options) && "load" in value && typeof value.load === "function"
 
 /** A relative or absolute path is a file; anything else a package that is installed beside the configuration. */
 const resolveModule = (name: string, directory: string): string => {
@@ -79,6 +81,35 @@ const load = Effect.fnUntraced(function*(name: string, directory: string) {
   return { plugin, url: found }
 })
 
+/** An entry that names a plugin must mean one. `names` are those of the configuration. */
+const sameName = (
+  names: ReadonlyArray<string>,
+  plugins: ReadonlyArray<CataloguedPlugin>
+): PluginRefused | undefined => {
+  const seen = new Map<string, string | undefined>()
+  for (const [i, { plugin }] of plugins.entries()) {
+    if (seen.has(plugin.name)) {
+      return new PluginRefused({
+        reason: `two plugins are named "${plugin.name}": "${seen.get(plugin.name)}" and "${names[i]}"`
+      })
+    }
+    seen.set(plugin.name, names[i])
+  }
+  return undefined
+}
+
+/** Why the plugin suits the files, if it does. One that fails where it should say no is refused by name. */
+const recognise = ({ name, recognise }: Plugin, files: ModelFiles): Effect.Effect<string | undefined, PluginRefused> =>
+  Effect.suspend(() => recognise?.(files) ?? Effect.succeed(undefined)).pipe(
+    Effect.catchCause((cause) => {
+      const error = Cause.squash(cause)
+      const reason = error instanceof Error ? error.message : String(error)
+      return Effect.fail(
+        new PluginRefused({ reason: `plugin "${name}" cannot tell whether this is its file: ${reason}`, cause })
+      )
+    })
+  )
+
 export class PluginCatalogue extends Context.Service<PluginCatalogue, {
   readonly plugins: ReadonlyArray<CataloguedPlugin>
   /** The plugin an entry names, or else the first that recognises its files. */
@@ -90,6 +121,8 @@ export class PluginCatalogue extends Context.Service<PluginCatalogue, {
       PluginCatalogue,
       Effect.gen(function*() {
         const plugins = yield* Effect.forEach(names, (name) => load(name, directory), { concurrency: "unbounded" })
+        const clash = sameName(names, plugins)
+        if (clash !== undefined) return yield* clash
         const known = plugins.map(({ plugin }) => plugin.name).join(", ")
 
         const choose = Effect.fnUntraced(function*(name: string | undefined, files: ModelFiles) {
@@ -101,9 +134,7 @@ export class PluginCatalogue extends Context.Service<PluginCatalogue, {
             return { ...named, reason: "the registry entry names it" }
           }
           for (const entry of plugins) {
-            const reason = yield* (entry.plugin.recognise?.(files) ?? Effect.succeed(undefined)).pipe(
-              Effect.mapError((error) => new PluginRefused({ reason: error.reason, cause: error }))
-            )
+            const reason = yield* recognise(entry.plugin, files)
             if (reason !== undefined) return { ...entry, reason }
           }
           return yield* new PluginRefused({

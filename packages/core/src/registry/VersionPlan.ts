@@ -2,12 +2,15 @@
  * How one registry entry will be served: its plugin, file, options, threads and limits, settled before anything loads.
  */
 import type { Device, Precision } from "@sluice/domain/ModelInfo"
-import type { PluginContext } from "@sluice/plugin-sdk/Plugin"
+import type { Plugin, PluginContext } from "@sluice/plugin-sdk/Plugin"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import { fieldPath } from "../config/ConfigError.ts"
 import { modelFiles } from "../execution/ModelFiles.ts"
+import { logLine } from "../execution/PluginLog.ts"
 import { planThreads, servingDefaults, type ThreadPlan } from "../execution/ThreadPlan.ts"
 import type { LoadSpec } from "../execution/WorkerProtocol.ts"
 import type { ChosenPlugin, PluginCatalogue } from "./PluginCatalogue.ts"
@@ -55,25 +58,17 @@ export class EntryRefused
   }
 }
 
-const contextOf = (
-  runFork: (log: Effect.Effect<void>) => unknown,
-  entry: VersionEntry,
-  path: string,
-  precision: Precision,
-  device: Device,
-  threads: number
-): PluginContext => ({
-  model: entry.model,
-  version: entry.version,
-  files: modelFiles(path),
-  device,
-  precision,
-  threads,
-  log: (level, message) => {
-    const log = level === "error" ? Effect.logError : level === "warn" ? Effect.logWarning : Effect.logInfo
-    runFork(Effect.annotateLogs(log(message), { model: entry.model, version: entry.version }))
-  }
-})
+/** A mistyped option must not be one that silently does nothing. */
+const decodeOptions = (plugin: Plugin, options: unknown) =>
+  Schema.decodeUnknownEffect(plugin.options)(options, { errors: "all", onExcessProperty: "error" })
+
+const formatIssues = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** Every mistake in the options, each with the path of its field. */
+const describeMistakes = ({ issue }: Schema.SchemaError): string =>
+  formatIssues(issue).issues.map(({ message, path = [] }) =>
+    `${fieldPath(["options", ...path.map((part) => typeof part === "object" ? part.key : part)])}: ${message}`
+  ).join("; ")
 
 /** Settles one entry, or says why it cannot be served. */
 export const planVersion = Effect.fnUntraced(function*(
@@ -88,8 +83,8 @@ export const planVersion = Effect.fnUntraced(function*(
   const plugin = yield* catalogue.choose(entry.plugin, modelFiles(path)).pipe(
     Effect.mapError((error) => refuse(error.reason))
   )
-  const options = yield* Schema.decodeUnknownEffect(plugin.plugin.options)(entry.options).pipe(
-    Effect.mapError((error) => refuse(`options: ${error.message}`))
+  const options = yield* decodeOptions(plugin.plugin, entry.options).pipe(
+    Effect.mapError((error) => refuse(describeMistakes(error)))
   )
   const device = entry.device ?? config.device
   const { serving } = plugin.plugin
@@ -97,7 +92,15 @@ export const planVersion = Effect.fnUntraced(function*(
   return {
     entry,
     plugin,
-    context: contextOf(runFork, entry, path, choice.precision, device, threads.threads),
+    context: {
+      model: entry.model,
+      version: entry.version,
+      files: modelFiles(path),
+      device,
+      precision: choice.precision,
+      threads: threads.threads,
+      log: (level, message) => runFork(logLine({ level, message, model: entry.model, version: entry.version }))
+    },
     options,
     spec: {
       pluginUrl: plugin.url,
@@ -116,13 +119,6 @@ export const planVersion = Effect.fnUntraced(function*(
     windowMs: Duration.toMillis(entry.batching.window ?? config.window),
     queueCapacity: entry.batching.queueCapacity ?? config.queueCapacity,
     timeoutMs: entry.timeoutMs ?? config.timeoutMs,
-    notices: [
-      ...(choice.notice === undefined ? [] : [choice.notice]),
-      ...(entry.isolation === "process"
-        ? [
-          `model "${entry.model}" version "${entry.version}" asks for isolation: process, which does not exist yet: it runs in a thread`
-        ]
-        : [])
-    ]
+    notices: choice.notice === undefined ? [] : [choice.notice]
   } satisfies VersionPlan
 })
