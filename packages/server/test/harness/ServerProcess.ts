@@ -83,13 +83,16 @@ const start = (options: ServerOptions, directory: string): Child => {
 
 const often = Schedule.spaced("10 millis")
 
+/** A directory that is removed with the scope. */
+export const temporaryDirectory = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(join(tmpdir(), "sluice-server-"))),
+  (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
+)
+
 /** Starts the server; it is ended with the scope, whatever happens. */
 export const spawnServer = Effect.fnUntraced(
   function*(options: ServerOptions = {}): Effect.fn.Return<ServerProcess, never, Scope.Scope> {
-    const directory = yield* Effect.acquireRelease(
-      Effect.sync(() => mkdtempSync(join(tmpdir(), "sluice-server-"))),
-      (directory) => Effect.sync(() => rmSync(directory, { recursive: true }))
-    )
+    const directory = yield* temporaryDirectory
     const child = yield* Effect.acquireRelease(
       Effect.sync(() => start(options, directory)),
       (child) =>
