@@ -22,6 +22,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerError from "effect/http/HttpServerError"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Socket from "effect/socket/Socket"
 import { AccessControl } from "../access/AccessControl.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
 import { RequestContext, requestIdOf } from "./RequestContext.ts"
@@ -86,9 +87,14 @@ export const edge = (api: SluiceApi) =>
           const limitBytes = ByteSize.toNumberUnsafe(maxBodySize)
           return Effect.succeed(errorResponse(new PayloadTooLarge({ limitBytes }), path, requestId))
         }
-        return Effect.logError("a request failed by a fault of the server", cause).pipe(
-          Effect.annotateLogs({ request_id: requestId, path }),
-          Effect.as(errorResponse(new InternalError(), path, requestId))
+        // The caller's end broke the connection or its protocol. It is no longer there to read an answer.
+        const brokenOff = Socket.isSocketError(error)
+        const log = brokenOff
+          ? Effect.logDebug("a WebSocket was broken off")
+          : Effect.logError("a request failed by a fault of the server", cause)
+        return Effect.as(
+          Effect.annotateLogs(log, { request_id: requestId, path }),
+          errorResponse(new InternalError(), path, requestId)
         )
       }
 
