@@ -21,16 +21,12 @@ import { existsSync, globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fencedBlocks, linkedFiles, pages, readPage, root, tableRows } from "./Markdown.ts"
 
-/** `models:` over an entry that a page shows alone. */
-const asRegistry = (text: string): string =>
-  /^models:/m.test(text) ? text : `models:\n${text.split("\n").map((line) => `  ${line}`).join("\n")}`
-
 const mistakesOf = <A>(reading: Result.Result<A, ConfigError>): ReadonlyArray<string> =>
   Result.isFailure(reading) ? [reading.failure.message] : []
 
 /** What is wrong with a snippet read as each of the two files; nothing where one of them takes it. */
 const yamlMistakes = (text: string): ReadonlyArray<string> => {
-  const registry = Result.flatMap(parseYaml(asRegistry(text), "model_registry.yaml"), decodeRegistry)
+  const registry = Result.flatMap(parseYaml(text, "model_registry.yaml"), decodeRegistry)
   const settings = Result.flatMap(
     parseYaml(text, "sluice.yaml"),
     (yaml) => resolveSettings({ env: {}, dotenv: {}, yaml })
@@ -49,7 +45,10 @@ describe("YAML", () => {
   )
 
   it("is refused by this test where a field is mistyped", () => {
-    assert.lengthOf(yamlMistakes("wine: { default_version: v1, versions: { v1: { paht: model.onnx } } }"), 2)
+    assert.lengthOf(
+      yamlMistakes("models: { wine: { default_version: v1, versions: { v1: { paht: model.onnx } } } }"),
+      2
+    )
   })
 
   it.effect.each(configs)("%s loads, and its files are there", (file) =>
