@@ -12,7 +12,8 @@ import {
 import { modelId } from "@sluice/domain/Ids"
 import type { Item } from "@sluice/domain/Item"
 import type { VersionState } from "@sluice/domain/ModelInfo"
-import type { TensorMap } from "@sluice/domain/Tensor"
+import type { ModelSignature } from "@sluice/domain/ModelSignature"
+import type { Tensor, TensorMap } from "@sluice/domain/Tensor"
 import { zeroRow } from "@sluice/plugin-sdk/TensorRows"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -21,7 +22,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type { BatchRow, RowOutput } from "./batching/Batcher.ts"
 import { PredictionCache } from "./cache/PredictionCache.ts"
-import type { InferInput, InferRequest, InferResult } from "./InferRequest.ts"
+import type { InferInput, InferredItem, InferRequest, InferResult } from "./InferRequest.ts"
 import type { ItemOutput } from "./ItemOutput.ts"
 import { monotonicMs } from "./Monotonic.ts"
 import { ModelRegistry, type ServedVersion } from "./registry/ModelRegistry.ts"
@@ -43,30 +44,30 @@ interface Timings {
 }
 
 /** A text model's own input form over tensors: one BYTES tensor "text" of shape [n] or [n, 1]. */
-const textItems = (version: ServedVersion, tensors: TensorMap): ReadonlyArray<Item> | undefined => {
-  const { text, ...others } = tensors
-  if (text === undefined || Object.keys(others).length > 0 || !version.codec.accepts.includes("Text")) return undefined
-  if (text.datatype !== "BYTES") return undefined
-  const [count, width] = text.shape
-  if (count !== text.data.length || text.shape.length > 2 || (width ?? 1) !== 1) return undefined
-  const texts: Iterable<string | number | bigint> = text.data
-  return Array.from(texts, (value) => ({ _tag: "Text", text: String(value) }))
-}
+const textSignature = ({ shape }: Tensor): ModelSignature => ({
+  inputs: [{ name: "text", datatype: "BYTES", shape: shape.length === 2 ? [-1, 1] : [-1] }],
+  outputs: [],
+  batchable: true
+})
 
 /** The request's items: natural ones as they are, tensors cut into rows. */
-const unitsOf = (version: ServedVersion, input: InferInput): Result.Result<ReadonlyArray<Unit>, MalformedRequest> => {
+const unitsOf = (
+  { codec, signature }: ServedVersion,
+  input: InferInput
+): Result.Result<ReadonlyArray<Unit>, MalformedRequest> => {
   if (input._tag === "Items") {
     return input.items.length > 0
       ? Result.succeed(input.items)
       : Result.fail(new MalformedRequest({ detail: "no items; send at least one" }))
   }
-  const texts = textItems(version, input.tensors)
-  if (texts === undefined) return tensorRows(version.signature, input.tensors)
-  return texts.length > 0
-    ? Result.succeed(texts)
-    : Result.fail(
-      new MalformedRequest({ field: "inputs.text.shape", detail: "an empty batch; send at least one item" })
-    )
+  const { text, ...others } = input.tensors
+  if (text === undefined || Object.keys(others).length > 0 || !codec.accepts.includes("Text")) {
+    return tensorRows(signature, input.tensors)
+  }
+  return Result.map(
+    tensorRows(textSignature(text), { text }),
+    (rows) => rows.map((row): Item => ({ _tag: "Text", text: String(row["text"]?.data[0]) }))
+  )
 }
 
 const isItem = (unit: Unit): unit is Item => typeof unit["_tag"] === "string"
@@ -83,17 +84,30 @@ const fromCodec = <A, E>(
   return Result.fail(new ModelFailed({ model, version }))
 }
 
-const encode = (
-  version: ServedVersion,
-  unit: Unit,
-  item: number
-): Result.Result<BatchRow, InvalidInput | ModelFailed> =>
+const encode = (version: ServedVersion, unit: Unit): Result.Result<BatchRow, InvalidInput | ModelFailed> =>
   fromCodec(version, () => {
     const inputs = isItem(unit)
-      ? Result.mapError(version.codec.encode(unit), (error) => new InvalidInput({ item, detail: error.detail }))
+      ? Result.mapError(version.codec.encode(unit), ({ detail }) => new InvalidInput({ detail }))
       : Result.succeed(unit)
     return Result.map(inputs, (inputs) => ({ inputs, cost: version.codec.cost?.(inputs) ?? 1 }))
   })
+
+/** An item's answer: in its task's natural form, if it was asked in one. */
+const inferItem = (
+  version: ServedVersion,
+  { cost, outputs }: ItemOutput,
+  natural: boolean,
+  cached: boolean,
+  latencyMs: number
+): Result.Result<InferredItem, ModelFailed> =>
+  fromCodec(version, () => {
+    const prediction = natural ? version.codec.decode(outputs) : undefined
+    return Result.succeed({ outputs, cost, prediction, cached, latencyMs })
+  })
+
+/** Equal items are encoded once, so each is told its own place last. */
+const inPlace = <E extends InferenceError>(error: E, item: number): E | InvalidInput =>
+  error._tag === "InvalidInput" ? new InvalidInput({ item, detail: error.detail }) : error
 
 /** Only what the model itself did says something about its health; a full queue or a bad item does not. */
 const classify = (exit: Exit.Exit<ReadonlyArray<ComputeResult>, ComputeError>): "success" | "failure" | "ignored" => {
@@ -143,9 +157,10 @@ export class Inference extends Context.Service<Inference, {
         timings: Timings
       ) {
         const started = yield* monotonicMs
-        const encoded = indexes.map((index) => encode(version, units[index]!, index))
-        timings.encode = (yield* monotonicMs) - started
-        version.metrics.stage("encode", timings.encode / 1000)
+        const encoded = indexes.map((index) => encode(version, units[index]!))
+        const encodeMs = (yield* monotonicMs) - started
+        timings.encode += encodeMs
+        version.metrics.stage("encode", encodeMs / 1000)
         const rows = encoded.filter(Result.isSuccess).map((result) => result.success)
         const refusals = encoded.filter(Result.isFailure).map((result) => Result.fail(result.failure))
         if (rows.length === 0) return refusals
@@ -159,6 +174,7 @@ export class Inference extends Context.Service<Inference, {
           timings.queue = Math.max(timings.queue, row.success.queueMs)
           timings.compute = Math.max(timings.compute, row.success.computeMs)
         }
+        version.metrics.stage("queue", timings.queue / 1000)
         let next = 0
         let refused = 0
         return encoded.map((result): ComputeResult =>
@@ -178,7 +194,7 @@ export class Inference extends Context.Service<Inference, {
           compute: Effect.fnUntraced(function*(indexes) {
             const from = yield* monotonicMs
             const results = yield* compute(version, units, indexes, request, timings)
-            computeMs = (yield* monotonicMs) - from
+            computeMs += (yield* monotonicMs) - from
             return results
           })
         }).pipe(withSpan("PredictionCache.resolve"))
@@ -186,23 +202,19 @@ export class Inference extends Context.Service<Inference, {
         timings.cache = Math.max(0, totalMs - computeMs)
         version.metrics.stage("cache", timings.cache / 1000)
         const natural = request.input._tag === "Items"
+        const items = resolved.outcomes.map((outcome, i) => {
+          const cached = resolved.hits[i] ?? false
+          const inferred = Result.flatMap(outcome, (output) => inferItem(version, output, natural, cached, totalMs))
+          return Result.mapError(inferred, (error) => inPlace(error, i))
+        })
+        version.metrics.stage("decode", ((yield* monotonicMs) - startedMs - totalMs) / 1000)
         const result: InferResult = {
           model: entry.model,
           version: entry.version,
           signature: version.signature,
           cacheStatus: resolved.status,
           timings: { ...timings, total: totalMs },
-          items: resolved.outcomes.map((outcome, i) =>
-            Result.flatMap(outcome, ({ cost, outputs }) =>
-              fromCodec(version, () =>
-                Result.succeed({
-                  outputs,
-                  cost,
-                  prediction: natural ? version.codec.decode(outputs) : undefined,
-                  cached: resolved.hits[i] ?? false,
-                  latencyMs: totalMs
-                })))
-          )
+          items
         }
         return result
       })

@@ -47,7 +47,7 @@ describe("planVersion", () => {
     ["an unknown plugin", { plugin: "third" }, /"third".*first, second/],
     ["a file that no plugin recognises", { path: "iris.pickle" }, /first, second.*"plugin:"/],
     ["a file that a plugin cannot read", { path: "iris.broken" }, /the file is truncated/]
-  ])("refuses %s in one line that begins with file and line", ([_, entry, reason]) =>
+  ])("refuses %s in one line that begins with file and line", ([, entry, reason]) =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(plan(entry))
       assert.strictEqual(error._tag, "EntryRefused")

@@ -1,0 +1,72 @@
+/**
+ * The engine as a server has it, in this process, over the plugins of the fixtures.
+ */
+import { Batcher } from "@sluice/core/batching/Batcher"
+import { layerMemory } from "@sluice/core/cache/CacheStoreMemory"
+import { PredictionCache } from "@sluice/core/cache/PredictionCache"
+import { ModelHost } from "@sluice/core/execution/ModelHost"
+import { WorkerPool } from "@sluice/core/execution/WorkerPool"
+import { Inference } from "@sluice/core/Inference"
+import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
+import { PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
+import type { Registry, VersionEntry } from "@sluice/core/registry/RegistryEntry"
+import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
+import { Metrics } from "@sluice/core/telemetry/Metrics"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { join } from "node:path"
+import { registryOf } from "./registry/Registries.ts"
+
+const fixtures = join(import.meta.dirname, "fixtures")
+
+/** Models of the fixtures' plugins; all of them share these cells with the test. */
+export const registryWith = (models: object, cells: Int32Array): Registry => {
+  const registry = registryOf(models, join(fixtures, "registry.yaml"))
+  const share = (version: VersionEntry) => ({ ...version, options: { ...version.options, cells } })
+  return { ...registry, models: registry.models.map((model) => ({ ...model, versions: model.versions.map(share) })) }
+}
+
+/** A version served by the plugin that does as its numbers say. */
+export const scripted = { path: "ScriptedPlugin.ts", plugin: "scripted" }
+/** A version that counts letters. */
+export const letters = { path: "LettersPlugin.ts", plugin: "letters" }
+
+/** Lets what is outside of this fiber happen: threads' messages, and what they set going. */
+export const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+
+/** Ready when every version has settled, but for those that wait for the gate. */
+const settled = Effect.gen(function*() {
+  const registry = yield* ModelRegistry
+  while (true) {
+    const versions = yield* registry.list
+    if (versions.every(({ name, state }) => state === "ready" || state === "failed" || name === "waiting")) return
+    yield* turn
+  }
+})
+
+export const engineLayer = (registry: Registry) => {
+  const models = ModelRegistry.layer(registry, {
+    cores: 2,
+    device: "cpu",
+    precision: undefined,
+    maxBatchSize: undefined,
+    maxBatchCost: undefined,
+    window: Duration.zero,
+    queueCapacity: 1000,
+    timeoutMs: 60_000
+  }).pipe(Layer.provide([
+    PluginCatalogue.layer(["./ScriptedPlugin.ts", "./LettersPlugin.ts"], fixtures),
+    ModelHost.layer.pipe(Layer.provide(WorkerPool.layer())),
+    Batcher.layer
+  ]))
+  const cache = PredictionCache.layer({ timeToLive: "1 hour" }).pipe(
+    Layer.provide(layerMemory({ maxBytes: 1_000_000 }))
+  )
+  const breaker = CircuitBreaker.layer({ policy: { type: "consecutive", failures: 5 }, openDuration: "10 seconds" })
+  const engine = Inference.layerLocal.pipe(
+    Layer.provideMerge(Layer.mergeAll(models, cache, breaker)),
+    Layer.provideMerge(Metrics.layer({ enabled: true }))
+  )
+  return Layer.effectDiscard(settled).pipe(Layer.provideMerge(engine))
+}
