@@ -2,10 +2,10 @@
  * Whether the process lives, and whether it should be sent requests.
  */
 import { Health, Readiness } from "@sluice/domain/ModelInfo"
-import * as Schema from "effect/Schema"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as Schema from "effect/Schema"
 
 const Live = Schema.Struct({ status: Schema.Literal("live") })
 

@@ -1,10 +1,10 @@
 /**
  * OpenAI's embeddings call, as its SDKs make it.
  */
-import * as Schema from "effect/Schema"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as Schema from "effect/Schema"
 
 const maxInputs = 2048
 

@@ -3,9 +3,9 @@
  */
 import { PredictRequest } from "@sluice/domain/PredictRequest"
 import { PredictResponse } from "@sluice/domain/PredictResponse"
-import * as Schema from "effect/Schema"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
+import * as Schema from "effect/Schema"
 import { inferenceProblems, readProblems } from "./Problem.ts"
 
 /** The older name's request: `model_path` is an alias of `model`, for paths that the registry lists. */
@@ -35,7 +35,10 @@ export interface CacheStats extends Schema.Schema.Type<typeof CacheStats> {}
 
 export const CacheCleared = Schema.Struct({ cleared: Schema.Int })
 
-export const ServiceHealth = Schema.Struct({ status: Schema.Literals(["active", "draining"]), models_ready: Schema.Int })
+export const ServiceHealth = Schema.Struct({
+  status: Schema.Literals(["active", "draining"]),
+  models_ready: Schema.Int
+})
 
 export const PredictApi = HttpApiGroup.make("predict").add(
   HttpApiEndpoint.post("predict", "/predict", {

@@ -1,8 +1,8 @@
 /**
  * Errors of the platform's own surface: RFC 9457 problem details, one schema a status, for the documents and clients.
  */
-import * as Schema from "effect/Schema"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
+import * as Schema from "effect/Schema"
 
 /** `code` is the catalogue's; `instance` the path that was asked. */
 export const ProblemBody = Schema.Struct({

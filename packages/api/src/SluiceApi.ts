@@ -10,7 +10,6 @@ import { OpenAiApi } from "./OpenAiApi.ts"
 import { PredictApi } from "./PredictApi.ts"
 import { version } from "./Version.ts"
 
-
 /** `prefix` stands before the platform's own routes, `/api/v1` unless configured. The standards keep their paths. */
 export const makeSluiceApi = (prefix: `/${string}`) =>
   HttpApi.make("sluice")
@@ -18,7 +17,8 @@ export const makeSluiceApi = (prefix: `/${string}`) =>
     .annotateMerge(OpenApi.annotations({
       title: "Sluice",
       version,
-      description: "Serves machine-learning models over HTTP, the Open Inference Protocol V2 and the OpenAI embeddings call."
+      description:
+        "Serves machine-learning models over HTTP, the Open Inference Protocol V2 and the OpenAI embeddings call."
     }))
 
 export type SluiceApi = ReturnType<typeof makeSluiceApi>

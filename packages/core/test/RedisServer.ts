@@ -1,14 +1,14 @@
 /**
  * A real redis-server for a test: on a port of its own, with nothing kept on disk, gone when the scope closes.
  */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { mkdtemp, rm } from "node:fs/promises"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 
 export interface RedisServer {
   readonly port: number

@@ -16,7 +16,8 @@ export const errorCatalogue: Readonly<Record<SluiceError["_tag"], CatalogueEntry
     code: "malformed_request",
     status: 400,
     title: "Malformed request",
-    meaning: "The body is not JSON, a field has the wrong shape or datatype, or an element count differs from its shape.",
+    meaning:
+      "The body is not JSON, a field has the wrong shape or datatype, or an element count differs from its shape.",
     remedy: "Change the field that `detail` names to what it says was expected."
   },
   Unauthenticated: {
