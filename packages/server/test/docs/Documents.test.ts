@@ -17,6 +17,7 @@ import { resolveSettings } from "@sluice/server/config/Settings"
 import * as Effect from "effect/Effect"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Result from "effect/Result"
+import { hash } from "node:crypto"
 import { existsSync, globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fencedBlocks, linkedFiles, pages, readPage, root, tableRows } from "./Markdown.ts"
@@ -101,6 +102,13 @@ describe("docs/explanation/dependencies.md", () => {
     for (const [name, reason = ""] of tableRows("docs/explanation/dependencies.md")) {
       assert.isAbove(reason.length, 10, name)
     }
+  })
+})
+
+describe("packages/server/assets/redoc", () => {
+  it("has the file that docs/explanation/dependencies.md names, whole", () => {
+    const file = readFileSync(join(root, "packages/server/assets/redoc/redoc.standalone.js"))
+    assert.include(readPage("docs/explanation/dependencies.md"), hash("sha256", file))
   })
 })
 
