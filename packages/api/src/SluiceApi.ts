@@ -3,6 +3,7 @@
  */
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as OpenApi from "effect/http-api/OpenApi"
+import { describeAccess } from "./Access.ts"
 import { HealthApi } from "./HealthApi.ts"
 import { ModelsApi, RootModelsApi } from "./ModelsApi.ts"
 import { OipApi } from "./OipApi.ts"
@@ -18,7 +19,8 @@ export const makeSluiceApi = (prefix: `/${string}`) =>
       title: "Sluice",
       version,
       description:
-        "Serves machine-learning models over HTTP, the Open Inference Protocol V2 and the OpenAI embeddings call."
+        "Serves machine-learning models over HTTP, the Open Inference Protocol V2 and the OpenAI embeddings call.",
+      transform: describeAccess
     }))
 
 export type SluiceApi = ReturnType<typeof makeSluiceApi>

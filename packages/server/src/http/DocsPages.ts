@@ -29,6 +29,19 @@ const redocPage = `<!DOCTYPE html>
 </html>
 `
 
+/** The pages ask this server alone, whatever their scripts would like to fetch from elsewhere. */
+const policy = [
+  "default-src 'self'",
+  "script-src 'self' 'unsafe-inline'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "worker-src blob:"
+].join("; ")
+
+const selfContained =
+  HttpRouter.middleware((page) => Effect.map(page, HttpServerResponse.setHeader("content-security-policy", policy)))
+    .layer
+
 /** `/docs` (Swagger UI), `/redoc` (ReDoc) and `/openapi.json`. */
 export const docsPages = (api: SluiceApi) =>
   Layer.mergeAll(
@@ -44,4 +57,4 @@ export const docsPages = (api: SluiceApi) =>
           headers: { "cache-control": "public, max-age=86400" }
         }))
     )
-  )
+  ).pipe(Layer.provide(selfContained))

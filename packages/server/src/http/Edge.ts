@@ -2,6 +2,7 @@
  * What every HTTP request passes, whatever its route: a request id, access, content codings, and an answer for every way
  * to fail.
  */
+import { openPaths } from "@sluice/api/Access"
 import type { SluiceApi } from "@sluice/api/SluiceApi"
 import { monotonicMs } from "@sluice/core/Monotonic"
 import {
@@ -29,9 +30,10 @@ import { RequestContext, requestIdOf } from "./RequestContext.ts"
 import { allowedMethods, makeRouteTable, type RouteTable } from "./RouteTable.ts"
 import { errorResponse } from "./Surface.ts"
 
-/** Answered without a key: what probes and scrapers ask, the documents, and RPC, which checks each call itself. */
-const open =
-  /^\/(health|livez|readyz|readiness|metrics|docs|redoc|redoc\.standalone\.js|openapi\.json|rpc|rpc\/ws|v2\/health\/(live|ready))\/?$/
+/** RPC checks the key of each call itself. */
+const isOpen = (path: string): boolean => openPaths.has(path) || path === "/rpc" || path === webSocketPath
+
+const webSocketPath = "/rpc/ws"
 
 const contentCodings = ["gzip", "deflate", "identity"]
 
@@ -49,8 +51,6 @@ const isRouteNotFound = (error: unknown): boolean =>
 const isBodyTooLarge = (error: unknown): boolean =>
   error instanceof HttpServerError.HttpServerError && error.reason._tag === "RequestParseError" &&
   error.reason.reason === "BodyTooLarge"
-
-const webSocketPath = /^\/rpc\/ws\/?$/
 
 /** The middleware around all routes. */
 export const edge = (api: SluiceApi) =>
@@ -109,8 +109,9 @@ export const edge = (api: SluiceApi) =>
             if (!knownCoding(request.headers["content-encoding"])) {
               return yield* new UnsupportedMediaType({ accepted: contentCodings })
             }
-            if (!open.test(path)) yield* access.check(request.headers)
-            if (webSocketPath.test(path) && request.headers["upgrade"] === undefined) {
+            const route = path.replace(/(?<=.)\/$/, "")
+            if (!isOpen(route)) yield* access.check(request.headers)
+            if (route === webSocketPath && request.headers["upgrade"] === undefined) {
               return yield* new MalformedRequest({ field: "Upgrade", detail: "this path takes WebSockets only" })
             }
           })
