@@ -33,7 +33,7 @@ export const scripted = { path: "ScriptedPlugin.ts", plugin: "scripted" }
 export const letters = { path: "LettersPlugin.ts", plugin: "letters" }
 
 /** Lets what is outside of this fiber happen: threads' messages, and what they set going. */
-export const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+export const turn = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 1)))
 
 /** Ready when every version has settled, but for those that wait for the gate. */
 const settled = Effect.gen(function*() {

@@ -10,7 +10,9 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
 import { Batcher, type BatchQueue } from "../batching/Batcher.ts"
 import { type CacheNamespace, namespaceOf } from "../cache/CacheKey.ts"
 import { ModelHost } from "../execution/ModelHost.ts"
@@ -49,6 +51,35 @@ interface Slot {
   failure: string | undefined
 }
 
+/** Opens a version for as long as the scope: its instances, its codec, its queue. */
+const openVersion = Effect.fnUntraced(function*(plan: VersionPlan, metrics: VersionMetrics) {
+  const host = yield* ModelHost
+  const batcher = yield* Batcher
+  const { plugin } = plan.plugin
+  const { model, options, version } = plan.entry
+  const [hosted, revision] = yield* Effect.all(
+    [host.open(plan.spec, plan.threads), fileDigest(plan.spec.path)],
+    { concurrency: "unbounded" }
+  )
+  const { signature } = hosted
+  const codec = plugin.codec === undefined
+    ? signatureCodec(signature)
+    : yield* plugin.codec(plan.context, plan.options, signature)
+  const queue = yield* batcher.open(hosted, {
+    model,
+    version,
+    maxBatchSize: signature.batchable ? plan.maxBatchSize : 1,
+    maxBatchCost: plan.maxBatchCost,
+    windowMs: plan.windowMs,
+    queueCapacity: plan.queueCapacity,
+    padding: codec.padding ?? {},
+    metrics
+  })
+  const { precision } = plan.spec
+  const cacheNamespace = namespaceOf({ model, version, precision, plugin: plugin.name, options, revision })
+  return { plan, signature, codec, queue, metrics, cacheNamespace } satisfies ServedVersion
+})
+
 /** How long callers are told to wait for a version that is still loading, in milliseconds. */
 const loadingRetryMs = 1000
 const failedRetryMs = 30_000
@@ -77,10 +108,9 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
       ModelRegistry,
       Effect.gen(function*() {
         const catalogue = yield* PluginCatalogue
-        const host = yield* ModelHost
-        const batcher = yield* Batcher
         const metrics = yield* Metrics
         const scope = yield* Effect.scope
+        const versions = yield* Scope.fork(scope, "parallel")
 
         const entries = registry.models.flatMap((model) => {
           const served = model.versions.filter((version) => version.status !== "retired")
@@ -99,58 +129,29 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
           })
         }
 
-        const open = Effect.fnUntraced(function*(slot: Slot) {
-          const { plan } = slot
-          const { model, version } = plan.entry
-          slot.state = "loading"
-          const versionMetrics = metrics.registerVersion(model, version)
-          const [hosted, revision] = yield* Effect.all(
-            [host.open(plan.spec, plan.threads), fileDigest(plan.spec.path)],
-            { concurrency: "unbounded" }
-          )
-          const codec = plan.plugin.plugin.codec === undefined
-            ? signatureCodec(hosted.signature)
-            : yield* plan.plugin.plugin.codec(plan.context, plan.options, hosted.signature)
-          const queue = yield* batcher.open(hosted, {
-            model,
-            version,
-            maxBatchSize: hosted.signature.batchable ? plan.maxBatchSize : 1,
-            maxBatchCost: plan.maxBatchCost,
-            windowMs: plan.windowMs,
-            queueCapacity: plan.queueCapacity,
-            padding: codec.padding ?? {},
-            metrics: versionMetrics
-          })
-          slot.served = {
-            plan,
-            signature: hosted.signature,
-            codec,
-            queue,
-            metrics: versionMetrics,
-            cacheNamespace: namespaceOf({
-              model,
-              version,
-              precision: plan.spec.precision,
-              plugin: plan.plugin.plugin.name,
-              options: plan.entry.options,
-              revision
-            })
-          }
-          slot.state = "ready"
-          versionMetrics.loaded(true)
-        })
-
-        const start = (slot: Slot) =>
-          open(slot).pipe(
-            Effect.catchCause((cause) => {
-              const error = Cause.squash(cause)
-              slot.state = "failed"
-              slot.failure = error instanceof Error ? error.message : String(error)
-              const { model, version } = slot.plan.entry
-              return Effect.logError(`${modelId(model, version)} could not be loaded: ${slot.failure}`)
-            }),
-            Effect.ensuring(Deferred.succeed(slot.settled, undefined))
-          )
+        const start = Effect.fnUntraced(
+          function*(slot: Slot) {
+            const { model, version } = slot.plan.entry
+            slot.state = "loading"
+            // A scope of its own: a version that fails half open leaves nothing behind.
+            const own = yield* Scope.fork(versions)
+            const opened = yield* openVersion(slot.plan, metrics.registerVersion(model, version)).pipe(
+              Scope.provide(own),
+              Effect.exit
+            )
+            if (Exit.isSuccess(opened)) {
+              slot.served = opened.value
+              slot.state = "ready"
+              return opened.value.metrics.loaded(true)
+            }
+            const error = Cause.squash(opened.cause)
+            slot.failure = error instanceof Error ? error.message : String(error)
+            slot.state = "failed"
+            yield* Effect.logError(`${modelId(model, version)} could not be loaded: ${slot.failure}`)
+            yield* Scope.close(own, opened)
+          },
+          (started, slot) => Effect.ensuring(started, Deferred.succeed(slot.settled, undefined))
+        )
         // Default versions come first in each model, so a slow candidate never holds up what routes.
         yield* Effect.forkIn(
           Effect.forEach(slots.values(), start, { concurrency: "unbounded", discard: true }),

@@ -15,6 +15,7 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import type { Worker } from "node:worker_threads"
 import { cells, orders, sharedCells } from "../fixtures/ScriptedPlugin.ts"
+import { turn } from "../LocalEngine.ts"
 
 const pluginUrl = new URL("../fixtures/ScriptedPlugin.ts", import.meta.url).href
 const alone: ThreadPlan = { instances: 1, threads: 1, shareWorker: false }
@@ -63,9 +64,6 @@ const run = (hosted: HostedModel, ...values: ReadonlyArray<number>) =>
 /** Waits until a shared cell is no longer what it was. */
 const changed = (memory: Int32Array, cell: number, from: number) =>
   Effect.promise(async () => Atomics.waitAsync(memory, cell, from).value)
-
-/** Lets the threads' own time pass, which is real. */
-const turn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
 const openGate = (memory: Int32Array) =>
   Effect.sync(() => {
