@@ -6,7 +6,7 @@ import { PredictResponse } from "@sluice/domain/PredictResponse"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as Schema from "effect/Schema"
-import { inferenceProblems, readProblems } from "./Problem.ts"
+import { inferenceProblems, readProblems, storeProblem } from "./Problem.ts"
 
 /** The older name's request: `model_path` is an alias of `model`, for paths that the registry lists. */
 export const LegacyPredictRequest = Schema.Struct({
@@ -57,6 +57,9 @@ export const PredictApi = HttpApiGroup.make("predict").add(
     error: inferenceProblems
   }),
   HttpApiEndpoint.get("cacheStats", "/inference/cache/stats", { success: CacheStats, error: readProblems }),
-  HttpApiEndpoint.delete("cacheClear", "/inference/cache/clear", { success: CacheCleared, error: readProblems }),
+  HttpApiEndpoint.delete("cacheClear", "/inference/cache/clear", {
+    success: CacheCleared,
+    error: [...readProblems, storeProblem]
+  }),
   HttpApiEndpoint.get("inferenceHealth", "/inference/health", { success: ServiceHealth, error: readProblems })
 )

@@ -39,3 +39,5 @@ export const inferenceProblems = [
 ] as const
 
 export const readProblems = [problem(401, "No or bad key"), problem(500, "A fault of the server")] as const
+
+export const storeProblem = problem(503, "The cache's store does not answer: see Retry-After")

@@ -132,6 +132,13 @@ export const errorCatalogue: Readonly<Record<SluiceError["_tag"], CatalogueEntry
     meaning: "The server finishes what it accepted and takes nothing new.",
     remedy: "Send the request to another server."
   },
+  CacheUnavailable: {
+    code: "cache_unavailable",
+    status: 503,
+    title: "Cache unavailable",
+    meaning: "The store behind the prediction cache (Redis) does not answer. Predictions go on without it.",
+    remedy: "Bring the store back, and send the request again."
+  },
   DeadlineExceeded: {
     code: "deadline_exceeded",
     status: 504,

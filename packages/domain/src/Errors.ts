@@ -136,6 +136,12 @@ export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>()("De
   }
 }
 
+export class CacheUnavailable extends Schema.TaggedError<CacheUnavailable>()("CacheUnavailable", { retryAfterMs }) {
+  override get message() {
+    return "the cache's store does not answer, so nothing was cleared: try again when it is back"
+  }
+}
+
 /** Any error that a surface may show to its caller. */
 export const SluiceError = Schema.Union([
   MalformedRequest,
@@ -155,7 +161,8 @@ export const SluiceError = Schema.Union([
   Overloaded,
   CircuitOpen,
   ServerDraining,
-  DeadlineExceeded
+  DeadlineExceeded,
+  CacheUnavailable
 ])
 export type SluiceError = typeof SluiceError.Type
 

@@ -7,17 +7,27 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { serve, type ServeOptions } from "./Serve.ts"
 
+/** A terminal's Ctrl-C comes from the terminal and again through npm: within this time, in ms, it is one keypress. */
+const sameKeypressMs = 500
+
+/** By the signal's default action: `process.exit` would end workers inside native code, which aborts noisily. */
+const endAtOnce = (): void => {
+  process.removeAllListeners("SIGINT")
+  process.kill(process.pid, "SIGINT")
+}
+
 export const runServer = (options: Omit<ServeOptions, "stop">): void => {
   const stop = Deferred.makeUnsafe<void>()
-  let signals = 0
+  let stoppedAt: number | undefined
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (signals++ > 0 && signal === "SIGINT") {
-      // By the signal's default action: `process.exit` would end workers inside native code, which aborts noisily.
-      process.removeAllListeners("SIGINT")
-      process.kill(process.pid, "SIGINT")
-    }
+    const now = performance.now()
+    if (stoppedAt !== undefined && now - stoppedAt > sameKeypressMs && signal === "SIGINT") endAtOnce()
+    stoppedAt ??= now
     Deferred.doneUnsafe(stop, Effect.void)
   }
+  // Whoever read what is printed may be gone (`npm start | head`); that is no reason to stop serving.
+  process.stdout.on("error", () => undefined)
+  process.stderr.on("error", () => undefined)
   process.on("SIGINT", onSignal)
   process.on("SIGTERM", onSignal)
   Effect.runFork(serve({ ...options, stop: Deferred.await(stop) })).addObserver((exit) => {

@@ -92,8 +92,8 @@ export const settingDefinitions = {
       type: Type.choice(Device.literals),
       default: "cpu",
       meaning:
-        "Where models run, unless the registry says otherwise of one. A device that the runtime lacks is an error " +
-        "at start, never a silent fall back to the CPU."
+        "Where models run, unless the registry says otherwise of one. On a device that the runtime lacks a version fails " +
+        "to load, and says so in the log and in /models; it never falls back to the CPU in silence."
     })
   },
   batching: {

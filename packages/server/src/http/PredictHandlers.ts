@@ -6,7 +6,7 @@ import type { SluiceApi } from "@sluice/api/SluiceApi"
 import { PredictionCache } from "@sluice/core/cache/PredictionCache"
 import { Inference } from "@sluice/core/Inference"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
-import { ModelNotFound } from "@sluice/domain/Errors"
+import { CacheUnavailable, ModelNotFound } from "@sluice/domain/Errors"
 import { PredictRequest } from "@sluice/domain/PredictRequest"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
@@ -20,6 +20,9 @@ import { jsonBody } from "./JsonBody.ts"
 const readPredict = jsonBody(PredictRequest, { exactIntegers: false })
 const readLegacy = jsonBody(LegacyPredictRequest, { exactIntegers: false })
 const readWarmup = jsonBody(WarmupRequest, { exactIntegers: false })
+
+/** How long to wait before a store that failed is asked again, in milliseconds. */
+const storeRetryMs = 1000
 
 const splitId = (id: string): readonly [string, string | undefined] => {
   const at = id.indexOf("@")
@@ -84,7 +87,13 @@ export const predictHandlers = (api: SluiceApi) =>
             )
           ))
         .handle("cacheStats", () => cache.stats)
-        .handle("cacheClear", () => Effect.map(Effect.orDie(cache.clear()), (cleared) => ({ cleared })))
+        .handle("cacheClear", () =>
+          answering(
+            cache.clear().pipe(
+              Effect.mapError(() => new CacheUnavailable({ retryAfterMs: storeRetryMs })),
+              Effect.map((cleared) => json({ cleared }))
+            )
+          ))
         .handle("inferenceHealth", () =>
           Effect.map(registry.list, (versions) => ({
             status: lifecycle.draining() ? "draining" as const : "active" as const,
