@@ -8,19 +8,9 @@ import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
+import { parseExact } from "./ExactJson.ts"
 
 const accepted = ["application/json"]
-
-/** Integers of 16 digits or more lose digits as JavaScript numbers; those texts are parsed with their source at hand. */
-const hasLongInteger = /[0-9]{16}/
-
-/** Tensors are lists; a number elsewhere is an option and stays one. */
-function exactIntegers(this: unknown, _key: string, value: unknown, context?: { readonly source?: string }): unknown {
-  return Array.isArray(this) && typeof value === "number" && !Number.isSafeInteger(value) &&
-      /^-?[0-9]+$/.test(context?.source ?? "")
-    ? BigInt(context?.source ?? 0)
-    : value
-}
 
 const readText = Effect.fnUntraced(function*(request: HttpServerRequest.HttpServerRequest) {
   const type = (request.headers["content-type"] ?? "application/json").split(";")[0]?.trim().toLowerCase()
@@ -58,8 +48,7 @@ const notJson = () => new MalformedRequest({ detail: "the body is not JSON (NaN 
 /** A reader of JSON bodies of one schema. `exactIntegers` keeps 64-bit integers, as bigint where a number could not. */
 export const jsonBody = <A, E>(schema: Schema.Codec<A, E>, options: { readonly exactIntegers: boolean }) => {
   const decode = Schema.decodeUnknownEffect(schema)
-  const parse = (text: string): unknown =>
-    options.exactIntegers && hasLongInteger.test(text) ? JSON.parse(text, exactIntegers) : JSON.parse(text)
+  const parse: (text: string) => unknown = options.exactIntegers ? parseExact : JSON.parse
   return Effect.fnUntraced(function*(request: HttpServerRequest.HttpServerRequest) {
     const text = yield* readText(request)
     const body = yield* Effect.try({ try: () => parse(text), catch: notJson })

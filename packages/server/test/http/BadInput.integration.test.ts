@@ -4,183 +4,28 @@
  */
 import { assert, describe, layer, type Vitest } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { readFileSync } from "node:fs"
-import { constants, createGzip, gzipSync } from "node:zlib"
-import { call, type HttpAnswer, type HttpCall } from "../harness/Http.ts"
+import { call, type HttpCall } from "../harness/Http.ts"
 import { leanRegistry } from "../harness/Registries.ts"
 import { TestServer } from "../harness/ServerProcess.ts"
+import {
+  answers,
+  ask,
+  invalid,
+  malformed,
+  nested,
+  oip,
+  openAi,
+  own,
+  type Refusal,
+  refuses,
+  type Request,
+  type Surface,
+  surfaces
+} from "../harness/Surfaces.ts"
 
 type It = Vitest.MethodsNonLive<TestServer>
-type Request = Omit<HttpCall, "port" | "path">
-
-interface Refusal {
-  readonly status: number
-  readonly code: string
-  readonly detail: string
-}
-
-/** One surface: where it is, a body that it answers, and how it tells errors. */
-interface Surface {
-  readonly name: string
-  readonly path: string
-  readonly good: Readonly<Record<string, unknown>>
-  /** Undefined where the body is not of the surface's error shape. */
-  readonly refusal: (answer: HttpAnswer) => Partial<Refusal> | undefined
-}
-
-const keysAre = (value: unknown, keys: string): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && Object.keys(value).join() === keys
-
-const own: Surface = {
-  name: "predict",
-  path: "/api/v1/predict",
-  good: { texts: ["fine"] },
-  refusal: ({ headers, json, status }) => {
-    const body = json()
-    return headers["content-type"] === "application/problem+json" &&
-        keysAre(body, "type,title,status,detail,instance,code,request_id") && body["status"] === status &&
-        body["request_id"] === headers["x-request-id"] && body["instance"] === own.path
-      ? { status, code: String(body["code"]), detail: String(body["detail"]) }
-      : undefined
-  }
-}
-
-const oip: Surface = {
-  name: "Open Inference Protocol",
-  path: "/v2/models/iris/infer",
-  good: { inputs: [{ name: "features", shape: [1, 4], datatype: "FP32", data: [1, 2, 3, 4] }] },
-  refusal: ({ json, status }) => {
-    const body = json()
-    return keysAre(body, "error") ? { status, detail: String(body["error"]) } : undefined
-  }
-}
-
-const openAi: Surface = {
-  name: "OpenAI",
-  path: "/v1/embeddings",
-  good: { model: "embeddings", input: "fine" },
-  refusal: ({ json, status }) => {
-    const body = json()
-    if (!keysAre(body, "error") || !keysAre(body["error"], "message,type,param,code")) return undefined
-    const { code, message, type } = body["error"]
-    return type === "invalid_request_error"
-      ? { status, code: String(code), detail: String(message) }
-      : undefined
-  }
-}
-
-const surfaces = [own, oip, openAi]
-
-const ask = (surface: Surface, request: Request) => call({ path: surface.path, ...request })
-
-/** The surface answers a good request, still. */
-const answers = (surface: Surface) =>
-  Effect.map(ask(surface, { body: surface.good }), ({ status, text }) => assert.strictEqual(status, 200, text))
-
-const refuses = Effect.fnUntraced(function*(surface: Surface, request: Request, expected: Partial<Refusal>) {
-  const answer = yield* ask(surface, request)
-  const refusal = surface.refusal(answer)
-  assert.isDefined(refusal, answer.text)
-  assert.strictEqual(refusal?.status, expected.status, answer.text)
-  if (refusal?.code !== undefined && expected.code !== undefined) assert.strictEqual(refusal.code, expected.code)
-  assert.include(refusal?.detail, expected.detail ?? "")
-})
-
-const malformed = (detail: string): Partial<Refusal> => ({ status: 400, code: "malformed_request", detail })
-const invalid = (detail: string): Partial<Refusal> => ({ status: 422, code: "invalid_input", detail })
-const tooLarge: Partial<Refusal> = { status: 413, code: "payload_too_large", detail: "larger than 8388608 bytes" }
 
 const mebibyte = 1024 * 1024
-
-/** Zeros, a thousand times smaller on the way. */
-const bomb = (bytes: number) =>
-  Effect.promise(async () => {
-    const gzip = createGzip({ level: constants.Z_BEST_SPEED })
-    const chunk = Buffer.alloc(mebibyte)
-    for (let sent = 0; sent < bytes; sent += chunk.length) gzip.write(chunk)
-    gzip.end()
-    return Buffer.concat(await gzip.toArray() as ReadonlyArray<Buffer>)
-  })
-
-/** The most memory that the server ever had, in bytes. */
-const peakMemory = Effect.map(TestServer, ({ pid }) => {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8")
-  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
-})
-
-const nested = (depth: number, inner = "") => "[".repeat(depth) + inner + "]".repeat(depth)
-
-const everySurface = (it: It, surface: Surface) => {
-  it.effect("refuses what is not JSON", () =>
-    Effect.gen(function*() {
-      for (const body of ["{nope", "", "NaN", "{\"a\":Infinity}", "{\"a\":-NaN}", "{'a':1}", "{\"a\":1}{", "\u0000"]) {
-        yield* refuses(surface, { body }, malformed("not JSON"))
-      }
-    }))
-
-  it.effect("refuses JSON that is no object", () =>
-    Effect.gen(function*() {
-      for (const body of ["null", "[]", "1", "\"text\"", "true"]) {
-        yield* refuses(surface, { body }, malformed("Expected object"))
-      }
-    }))
-
-  it.effect("refuses other content types", () =>
-    Effect.gen(function*() {
-      for (const type of ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""]) {
-        const request = { body: "{}", headers: { "content-type": type } }
-        yield* refuses(surface, request, { status: 415, code: "unsupported_media_type", detail: "application/json" })
-      }
-      const charset = { "content-type": "Application/JSON; charset=utf-8" }
-      assert.strictEqual((yield* ask(surface, { body: surface.good, headers: charset })).status, 200)
-    }))
-
-  it.effect("refuses 10 MB, whether or not the size is told before", () =>
-    Effect.gen(function*() {
-      const body = JSON.stringify({ ...surface.good, padding: "x".repeat(10 * mebibyte) })
-      yield* refuses(surface, { body }, tooLarge)
-      yield* refuses(surface, { body: [body] }, tooLarge)
-      yield* answers(surface)
-    }))
-
-  it.effect("refuses a small body that becomes a large one, before it has become it", () =>
-    Effect.gen(function*() {
-      const body = yield* bomb(256 * mebibyte)
-      assert.isBelow(body.length, 2 * mebibyte)
-      const before = yield* peakMemory
-      yield* refuses(surface, { body, headers: { "content-encoding": "gzip" } }, tooLarge)
-      assert.isBelow((yield* peakMemory) - before, 128 * mebibyte)
-      yield* answers(surface)
-    }))
-
-  it.effect("refuses a body that is not in its coding, or ends early", () =>
-    Effect.gen(function*() {
-      const json = JSON.stringify(surface.good)
-      const headers = { "content-encoding": "gzip" }
-      yield* refuses(surface, { body: json, headers }, malformed("Content-Encoding"))
-      yield* refuses(surface, { body: gzipSync(json).subarray(0, -6), headers }, malformed("ended early"))
-    }))
-
-  it.effect("takes up to 8 MiB", () =>
-    Effect.gen(function*() {
-      const body = { ...surface.good, padding: "x".repeat(7 * mebibyte) }
-      assert.strictEqual((yield* ask(surface, { body })).status, 200)
-    }))
-
-  it.effect("takes fields that it does not know, whatever they hold", () =>
-    Effect.gen(function*() {
-      const deep = JSON.stringify(surface.good).replace("{", `{"unknown":${nested(100_000)},"__proto__":{"model":1},`)
-      assert.strictEqual((yield* ask(surface, { body: deep })).status, 200)
-    }))
-
-  it.effect("refuses a timeout that is none", () =>
-    Effect.gen(function*() {
-      for (const timeout of ["soon", "0", "-1", "1.5", "0x10", "1e3", "3600001"]) {
-        const headers = { "x-sluice-timeout-ms": timeout }
-        yield* refuses(surface, { body: surface.good, headers }, malformed("X-Sluice-Timeout-Ms"))
-      }
-    }))
-}
 
 /** Bodies by what is wrong with them: as values, or as text where JSON.stringify cannot say it. */
 type Cases = Readonly<Record<string, readonly [body: string | Readonly<Record<string, unknown>>, Partial<Refusal>]>>
@@ -398,7 +243,6 @@ const large = (it: It) => {
 }
 
 layer(TestServer.layer({ registry: leanRegistry }), { excludeTestServices: true })((it) => {
-  for (const surface of surfaces) describe(`${surface.name}, whatever the route`, () => everySurface(it, surface))
   describe("predict refuses", () => eachCase(it, own, ownCases))
   describe("Open Inference Protocol refuses", () => eachCase(it, oip, oipCases))
   describe("OpenAI refuses", () => eachCase(it, openAi, openAiCases))
