@@ -232,6 +232,7 @@ export class Inference extends Context.Service<Inference, {
             duration: timeoutMs,
             orElse: () => Effect.fail(new DeadlineExceeded({ timeoutMs }))
           }),
+          Effect.onInterrupt(() => Effect.sync(() => version.metrics.abandoned())),
           Effect.result,
           withSpan("Inference.infer", { model, version: name })
         )

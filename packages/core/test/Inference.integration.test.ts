@@ -37,6 +37,23 @@ const sample = Effect.fnUntraced(function*(name: string, labels: Readonly<Record
   return line === undefined ? undefined : Number(line.split(" ").at(-1))
 })
 
+const openGate = (memory: Int32Array) =>
+  Effect.sync(() => {
+    Atomics.store(memory, cells.gate, 1)
+    Atomics.notify(memory, cells.gate)
+  })
+
+/** Runs while a run of the model holds up all others. */
+const whileHeld = <A, E, R>(memory: Int32Array, use: Effect.Effect<A, E, R>) =>
+  Effect.gen(function*() {
+    const runs = Atomics.load(memory, cells.runs)
+    const held = yield* Effect.forkChild(infer(requestFor(orders.hold)), { startImmediately: true })
+    yield* Effect.promise(async () => Atomics.waitAsync(memory, cells.runs, runs).value)
+    yield* use
+    yield* openGate(memory)
+    yield* Fiber.join(held)
+  })
+
 /** An engine of its own for each test, whose counters start at zero. */
 const test = (
   name: string,
@@ -45,7 +62,11 @@ const test = (
   it.effect(name, () => {
     const memory = sharedCells()
     const registry = registryWith({ numbers: { default_version: "v1", versions: { v1: scripted } } }, memory)
-    return Effect.gen(() => body(memory)).pipe(Effect.provide(engineLayer(registry)), Effect.provide(Logger.layer([])))
+    return Effect.gen(() => body(memory)).pipe(
+      Effect.ensuring(openGate(memory)),
+      Effect.provide(engineLayer(registry)),
+      Effect.provide(Logger.layer([]))
+    )
   })
 
 describe("Inference.layerLocal", () => {
@@ -80,22 +101,37 @@ describe("Inference.layerLocal", () => {
   })
 
   test("forgets 200 callers who have left: nothing waits, nothing runs", function*(memory) {
-    const held = yield* Effect.forkChild(infer(requestFor(orders.hold)), { startImmediately: true })
-    const runs = Atomics.load(memory, cells.runs)
-    yield* Effect.promise(async () => Atomics.waitAsync(memory, cells.runs, runs).value)
-    const callers = yield* Effect.forEach(
-      Array.from({ length: 200 }, (_, i) => i),
-      (value) => Effect.forkChild(infer(requestFor(value)), { startImmediately: true })
+    yield* whileHeld(
+      memory,
+      Effect.gen(function*() {
+        const callers = yield* Effect.forEach(
+          Array.from({ length: 200 }, (_, i) => i),
+          (value) => Effect.forkChild(infer(requestFor(value)), { startImmediately: true })
+        )
+        while ((yield* sample("sluice_queue_length")) !== 200) yield* turn
+        yield* Fiber.interruptAll(callers)
+        assert.strictEqual(yield* sample("sluice_queue_length"), 0)
+        assert.strictEqual(yield* sample("sluice_abandoned_requests_total"), 200)
+      })
     )
-    while ((yield* sample("sluice_queue_length")) !== 200) yield* turn
-    yield* Fiber.interruptAll(callers)
-    assert.strictEqual(yield* sample("sluice_queue_length"), 0)
-    assert.strictEqual(yield* sample("sluice_abandoned_requests_total"), 200)
-    Atomics.store(memory, cells.gate, 1)
-    Atomics.notify(memory, cells.gate)
-    yield* Fiber.join(held)
     yield* infer(requestFor(1000))
     assert.strictEqual(yield* sample("sluice_batch_size_count"), 2)
+  })
+
+  test("takes one who is out of time for answered late, and not for gone", function*(memory) {
+    yield* whileHeld(
+      memory,
+      Effect.gen(function*() {
+        const late = yield* Effect.forkChild(Effect.flip(infer({ ...requestFor(1), timeoutMs: 50 })), {
+          startImmediately: true
+        })
+        yield* TestClock.adjust("50 millis")
+        assert.strictEqual((yield* Fiber.join(late))._tag, "DeadlineExceeded")
+        assert.strictEqual(yield* sample("sluice_queue_length"), 0)
+      })
+    )
+    assert.strictEqual(yield* sample("sluice_request_errors_total", { code: "deadline_exceeded" }), 1)
+    assert.strictEqual(yield* sample("sluice_abandoned_requests_total"), 0)
   })
 
   test("tells the callers of a worker that dies, and answers the next when it is back", function*() {

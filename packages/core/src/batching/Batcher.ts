@@ -61,7 +61,7 @@ interface Pending extends Waiter {
 
 /** How long a refused caller is told to wait: what is queued, at the pace of the last batch. Milliseconds. */
 const drainMs = (waiting: number, batchMs: number, batchSize: number): number =>
-  Math.max(10, Math.ceil(waiting / Math.max(1, batchSize)) * batchMs)
+  Math.max(10, Math.ceil(Math.ceil(waiting / Math.max(1, batchSize)) * batchMs))
 
 /** How long a caller whose queue was closed is told to wait, in milliseconds. */
 const reopenMs = 1000
@@ -135,7 +135,6 @@ const open = Effect.fnUntraced(function*(hosted: HostedModel, options: QueueOpti
     }
     const leave = Effect.suspend(() => {
       unanswered.delete(request)
-      metrics.abandoned()
       return waiting.abandon(request)
     })
     // Admission and entry are one step, and an interruption comes before it or finds the caller waiting.

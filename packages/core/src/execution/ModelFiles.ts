@@ -11,6 +11,6 @@ export const modelFiles = (path: string): ModelFiles => ({
   beside: (name) => {
     if (name !== Path.basename(name)) return undefined
     const file = Path.join(Path.dirname(path), name)
-    return Fs.existsSync(file) ? file : undefined
+    return Fs.statSync(file, { throwIfNoEntry: false })?.isFile() === true ? file : undefined
   }
 })

@@ -18,8 +18,8 @@ import { type FromWorker, toTransferable, type ToWorker } from "./WorkerProtocol
 enableCompileCache()
 
 const instances = new Map<number, { readonly model: Model; readonly scope: Scope.Closeable }>()
-/** By instance, from the moment it is asked for until it is released. */
-const loads = new Map<number, Fiber.Fiber<void>>()
+/** The last call of each instance that is not released: there is one at a time. */
+const calls = new Map<number, Fiber.Fiber<void>>()
 
 const post = (port: MessagePort, message: FromWorker, transfer: ReadonlyArray<ArrayBuffer> = []): void =>
   port.postMessage(message, [...transfer])
@@ -57,12 +57,12 @@ const load = Effect.fnUntraced(function*(
   )
 })
 
-/** Also one that is loading still: that is given up. */
+/** One that loads still is given up; one that computes still may end that first. */
 const release = Effect.fnUntraced(function*(instance: number) {
-  const loading = loads.get(instance)
-  if (loading !== undefined) yield* Fiber.interrupt(loading)
+  const call = calls.get(instance)
+  if (call !== undefined) yield* (instances.has(instance) ? Fiber.await(call) : Fiber.interrupt(call))
   const entry = instances.get(instance)
-  loads.delete(instance)
+  calls.delete(instance)
   instances.delete(instance)
   if (entry !== undefined) yield* Scope.close(entry.scope, Exit.void)
 })
@@ -85,7 +85,7 @@ const handle = Effect.fnUntraced(function*(port: MessagePort, message: ToWorker)
       yield* release(instance)
       return post(port, { _tag: "Released", call })
     case "Stop":
-      yield* Effect.forEach([...loads.keys()], release)
+      yield* Effect.forEach([...calls.keys()], release, { concurrency: "unbounded" })
       return process.exit(0)
   }
 })
@@ -105,6 +105,6 @@ if (parentPort !== null) {
         (cause) => Effect.sync(() => post(port, { _tag: "Failed", call: message.call, reason: reasonOf(cause) }))
       )
     )
-    if (message._tag === "Load") loads.set(message.instance, fiber)
+    if (message._tag === "Load" || message._tag === "Run") calls.set(message.instance, fiber)
   })
 }

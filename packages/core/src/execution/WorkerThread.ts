@@ -89,10 +89,16 @@ export const make = Effect.fnUntraced(
     worker.on("error", (error) => end(error instanceof Error ? error.message : String(error)))
     worker.on("exit", (code) => end(`the worker ended with code ${code}`))
     // Asked to end itself, because a thread that is ended inside onnxruntime takes the whole process along.
+    const stop = () => worker.postMessage({ _tag: "Stop", call: calls++, instance: 0 } satisfies ToWorker)
+    worker.on("messageerror", (error) => {
+      // Whose answer it was, the message would have said.
+      end(`an answer of the worker cannot be read: ${error.message}`)
+      stop()
+    })
     yield* Effect.addFinalizer(() =>
       Effect.suspend(() => {
         if (lost !== undefined) return Effect.void
-        worker.postMessage({ _tag: "Stop", call: calls++, instance: 0 } satisfies ToWorker)
+        stop()
         return Effect.interruptible(Deferred.await(ended)).pipe(
           Effect.timeoutOrElse({
             duration: stopTimeout,

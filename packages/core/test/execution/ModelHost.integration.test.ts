@@ -135,6 +135,19 @@ describe("ModelHost", () => {
       assert.deepStrictEqual(yield* run(hosted, 4), [8])
     })
 
+    test("replaces one whose answer cannot be read", function*() {
+      const memory = sharedCells()
+      const hosted = yield* open({ cells: memory })
+      const runs = Atomics.load(memory, cells.runs)
+      const unlucky = yield* Effect.forkChild(Effect.flip(run(hosted, orders.holdAside)), { startImmediately: true })
+      yield* changed(memory, cells.runs, runs)
+      workers.at(-1)?.emit("messageerror", new Error("no memory for it"))
+      assert.strictEqual((yield* Fiber.join(unlucky))._tag, "InstanceLost")
+      yield* openGate(memory)
+      assert.deepStrictEqual(yield* run(hosted, 4), [8])
+      while (living().length > 1) yield* turn
+    })
+
     test("waits longer before each restart, and no more once an instance has lived", function*() {
       const lines: Array<string> = []
       const collector = Logger.make(({ message }) => lines.push(String(message)))
@@ -245,6 +258,22 @@ describe("ModelHost", () => {
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual(Atomics.load(memory, cells.loaded), 1)
       assert.deepStrictEqual(yield* run(other, 1), [7])
+    })
+
+    test("releases no model while it computes", function*() {
+      const memory = sharedCells()
+      const other = yield* open({ cells: memory }, shared, "v2")
+      const scope = yield* Scope.make()
+      const hosted = yield* Scope.provide(open({ cells: memory }, shared), scope)
+      const running = yield* Effect.forkChild(run(hosted, orders.holdAside), { startImmediately: true })
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+      // What the worker is told after the release is answered, so the release was heard.
+      assert.deepStrictEqual(yield* run(other, 1), [2])
+      assert.strictEqual(Atomics.load(memory, cells.loaded), 2)
+      yield* openGate(memory)
+      assert.deepStrictEqual(yield* Fiber.join(running), [-20])
+      yield* Fiber.join(closing)
+      assert.strictEqual(Atomics.load(memory, cells.loaded), 1)
     })
 
     const laterCalls = (name: string, plan: ThreadPlan) =>

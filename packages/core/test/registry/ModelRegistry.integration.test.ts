@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Inference } from "@sluice/core/Inference"
+import type { Inference } from "@sluice/core/Inference"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
