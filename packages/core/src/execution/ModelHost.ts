@@ -49,6 +49,77 @@ const replacementMs = 500
 
 const sentence = (error: unknown): string => error instanceof Error ? error.message : String(error)
 
+/** Opens versions on the pool's workers. */
+const openOn = (pool: WorkerPool["Service"], metrics: Metrics["Service"]) => {
+  let instances = 0
+  return Effect.fnUntraced(function*(spec: LoadSpec, plan: ThreadPlan) {
+    const { model, version } = spec
+    const idle = yield* Queue.unbounded<Instance>()
+    const first = yield* Deferred.make<ModelSignature, LoadFailed>()
+    // Versions of one plugin share a worker for each instance number, so that together they use no more threads.
+    const workerOf = (slot: number) => plan.shareWorker ? pool.shared(`${spec.pluginUrl}#${slot}`) : pool.dedicated
+
+    const toCallerError = (error: CallError) =>
+      Effect.andThen(
+        Effect.logError(`a batch of ${modelId(model, version)} failed: ${error.reason}`),
+        Effect.fail(
+          error._tag === "WorkerLost"
+            ? new InstanceLost({ model, version, retryAfterMs: replacementMs })
+            : new ModelFailed({ model, version })
+        )
+      )
+
+    /** One life of an instance: from starting its worker to that worker's end. Fails if it does not even load. */
+    const live = Effect.fnUntraced(function*(slot: number) {
+      const thread = yield* workerOf(slot)
+      const id = instances++
+      let released = false
+      // A worker of its own ends with the instance, and releases what it holds.
+      yield* Effect.addFinalizer(() => {
+        released = true
+        return plan.shareWorker ? thread.release(id) : Effect.void
+      })
+      const signature = yield* thread.load(id, { ...spec, threads: plan.threads })
+      const run = (inputs: TensorMap) =>
+        released ? Effect.fail(new WorkerLost({ reason: "its version was closed" })) : thread.run(id, inputs)
+      yield* Queue.offer(idle, {
+        alive: () => !released && thread.alive(),
+        run: (inputs) => Effect.catch(Effect.suspend(() => run(inputs)), toCallerError)
+      })
+      yield* Deferred.succeed(first, signature)
+      return yield* thread.ended
+    }, Effect.scoped)
+
+    /** Starts an instance again whenever it ends, unless the version never loaded at all. */
+    const supervise = Effect.fnUntraced(function*(slot: number) {
+      let restarts = 0
+      while (true) {
+        const started = yield* Clock.currentTimeMillis
+        const reason = yield* Effect.catchCause(live(slot), (cause) => Effect.succeed(sentence(Cause.squash(cause))))
+        const lived = (yield* Clock.currentTimeMillis) - started
+        if (yield* Deferred.fail(first, new LoadFailed({ reason }))) return
+        restarts = lived >= healthyAfterMs ? 0 : restarts
+        const delay = restartDelayMs(restarts++)
+        metrics.workerRestarted(model, version)
+        yield* Effect.logWarning(`an instance of ${modelId(model, version)} ended: ${reason}. Restart in ${delay} ms`)
+        yield* Effect.sleep(delay)
+      }
+    })
+
+    yield* Effect.forkScoped(supervise(0))
+    const signature = yield* Deferred.await(first)
+    // The others load while the first already serves, so that a version is ready as soon as it can answer.
+    for (let slot = 1; slot < plan.instances; slot++) yield* Effect.forkScoped(supervise(slot))
+
+    const acquire: Effect.Effect<Instance> = Effect.flatMap(
+      Queue.take(idle),
+      (instance) => instance.alive() ? Effect.succeed(instance) : acquire
+    )
+    const giveBack = (instance: Instance) => instance.alive() ? Queue.offer(idle, instance) : Effect.void
+    return { signature, acquire, giveBack }
+  })
+}
+
 export class ModelHost extends Context.Service<ModelHost, {
   /** Loads a version's instances; returns when the first is warm. They are released with the scope. */
   readonly open: (spec: LoadSpec, plan: ThreadPlan) => Effect.Effect<HostedModel, LoadFailed, Scope.Scope>
@@ -56,82 +127,7 @@ export class ModelHost extends Context.Service<ModelHost, {
   static readonly layer = Layer.effect(
     ModelHost,
     Effect.gen(function*() {
-      const pool = yield* WorkerPool
-      const metrics = yield* Metrics
-      let instances = 0
-
-      const open = Effect.fnUntraced(function*(spec: LoadSpec, plan: ThreadPlan) {
-        const { model, version } = spec
-        const idle = yield* Queue.unbounded<Instance>()
-        const first = yield* Deferred.make<ModelSignature, LoadFailed>()
-        // Versions of one plugin share a worker for each instance number, so that together they use no more threads.
-        const workerOf = (slot: number) => plan.shareWorker ? pool.shared(`${spec.pluginUrl}#${slot}`) : pool.dedicated
-
-        const toCallerError = (error: CallError) =>
-          Effect.as(
-            Effect.logError(`a batch of ${modelId(model, version)} failed: ${error.reason}`),
-            error._tag === "WorkerLost"
-              ? new InstanceLost({ model, version, retryAfterMs: replacementMs })
-              : new ModelFailed({ model, version })
-          ).pipe(Effect.flatMap(Effect.fail))
-
-        /** One life of an instance: from starting its worker to that worker's end. Fails if it does not even load. */
-        const live = Effect.fnUntraced(function*(slot: number) {
-          const thread = yield* workerOf(slot)
-          const id = instances++
-          let released = false
-          // A worker of its own ends with the instance, and releases what it holds.
-          yield* Effect.addFinalizer(() => {
-            released = true
-            return plan.shareWorker ? thread.release(id) : Effect.void
-          })
-          const signature = yield* thread.load(id, { ...spec, threads: plan.threads })
-          const run = (inputs: TensorMap) =>
-            released ? Effect.fail(new WorkerLost({ reason: "its version was closed" })) : thread.run(id, inputs)
-          yield* Queue.offer(idle, {
-            alive: () => !released && thread.alive(),
-            run: (inputs) => Effect.catch(Effect.suspend(() => run(inputs)), toCallerError)
-          })
-          yield* Deferred.succeed(first, signature)
-          return yield* thread.ended
-        }, Effect.scoped)
-
-        const supervise = Effect.fnUntraced(function*(slot: number) {
-          let restarts = 0
-          while (true) {
-            const started = yield* Clock.currentTimeMillis
-            const reason = yield* Effect.catchCause(
-              live(slot),
-              (cause) => Effect.succeed(sentence(Cause.squash(cause)))
-            )
-            const lived = (yield* Clock.currentTimeMillis) - started
-            if (yield* Deferred.fail(first, new LoadFailed({ reason }))) return
-            restarts = lived >= healthyAfterMs ? 0 : restarts
-            const delay = restartDelayMs(restarts++)
-            metrics.workerRestarted(model, version)
-            yield* Effect.logWarning(
-              `an instance of ${modelId(model, version)} ended: ${reason}. Restart in ${delay} ms`
-            )
-            yield* Effect.sleep(delay)
-          }
-        })
-
-        yield* Effect.forkScoped(supervise(0))
-        const signature = yield* Deferred.await(first)
-        // The others load while the first already serves, so that a version is ready as soon as it can answer.
-        for (let slot = 1; slot < plan.instances; slot++) yield* Effect.forkScoped(supervise(slot))
-
-        const acquire: Effect.Effect<Instance> = Effect.flatMap(
-          Queue.take(idle),
-          (instance) => instance.alive() ? Effect.succeed(instance) : acquire
-        )
-        return {
-          signature,
-          acquire,
-          giveBack: (instance: Instance) => instance.alive() ? Queue.offer(idle, instance) : Effect.void
-        }
-      })
-      return ModelHost.of({ open })
+      return ModelHost.of({ open: openOn(yield* WorkerPool, yield* Metrics) })
     })
   )
 }
