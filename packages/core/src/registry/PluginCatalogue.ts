@@ -49,12 +49,12 @@ const isPlugin = (value: unknown): value is Plugin =>
   "apiVersion" in value && typeof value.apiVersion === "string" && "options" in value &&
   Schema.isSchema(value.options) && "load" in value && typeof value.load === "function"
 
-/** A relative or absolute path is a file; anything else a package that is installed beside the configuration. */
+/** A relative or absolute path is a file; anything else a package that is installed in the directory or beside this server. */
 const resolveModule = (name: string, directory: string): string => {
   const isPath = name.startsWith(".") || Path.isAbsolute(name)
   return isPath
     ? pathToFileURL(Path.resolve(directory, name)).href
-    : pathToFileURL(createRequire(Path.join(directory, "_")).resolve(name)).href
+    : pathToFileURL(createRequire(import.meta.url).resolve(name, { paths: [directory, import.meta.dirname] })).href
 }
 
 const load = Effect.fnUntraced(function*(name: string, directory: string) {

@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly registry?: string
   /** The text of the configuration file; the shipped one when left out. */
   readonly config?: string
+  /** Where it is started; in the repository when left out. */
+  readonly cwd?: string
 }
 
 export interface Ended {
@@ -68,7 +70,7 @@ const start = (options: ServerOptions, directory: string): Child => {
   if (options.registry !== undefined) writeFileSync(registry, options.registry)
   if (options.config !== undefined) writeFileSync(config, options.config)
   return spawn(process.execPath, [inRepository("packages/server/src/main.ts")], {
-    cwd: repository,
+    cwd: options.cwd ?? repository,
     env: {
       PATH: process.env["PATH"],
       HOME: process.env["HOME"],

@@ -12,6 +12,7 @@ import { call } from "../harness/Http.ts"
 import {
   fixture,
   inRepository,
+  listeningServer,
   readyServer,
   type ServerOptions,
   spawnServer,
@@ -192,5 +193,14 @@ describe("the server does start with", () => {
       assert.deepStrictEqual([(yield* predict("v1")).status, (yield* predict("v2")).status], [503, 200])
       assert.include(server.output(), "iris@v1 could not be loaded")
       assert.include(server.output(), "1 of 2 model versions ready")
+    }))
+
+  it.live("the shipped configuration, whatever the working directory", () =>
+    Effect.gen(function*() {
+      const server = yield* listeningServer({
+        cwd: yield* temporaryDirectory,
+        env: { SLUICE_CONFIG: inRepository("config/sluice.yaml") }
+      })
+      assert.isAbove(server.port, 0)
     }))
 })
