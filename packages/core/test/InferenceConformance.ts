@@ -13,13 +13,12 @@ import type * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as TestClock from "effect/testing/TestClock"
 import { cells, orders, sharedCells } from "./fixtures/ScriptedPlugin.ts"
-import { letters, registryWith, scripted } from "./LocalEngine.ts"
+import { letters, registryWith, scripted, sharing } from "./LocalEngine.ts"
 
 /** The cells of the models below. */
 export const conformanceCells = sharedCells()
 
-/** What the implementation under test has to serve. */
-export const conformanceRegistry = registryWith({
+const registry = registryWith({
   numbers: {
     default_version: "v1",
     versions: {
@@ -35,6 +34,12 @@ export const conformanceRegistry = registryWith({
   waiting: { default_version: "v1", versions: { v1: { ...scripted, options: { load: "wait" } } } },
   broken: { default_version: "v1", versions: { v1: { ...scripted, options: { load: "fail" } } } }
 }, conformanceCells)
+
+/** What the implementation under test has to serve. The gate that `waiting` waits for is opened by no one. */
+export const conformanceRegistry = {
+  ...registry,
+  models: registry.models.map((model) => model.name === "waiting" ? sharing(model, sharedCells()) : model)
+}
 
 const items = (...values: ReadonlyArray<number>): ReadonlyArray<Item> =>
   values.map((value) => ({ _tag: "Features", values: [value] }))

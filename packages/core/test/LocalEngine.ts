@@ -9,7 +9,7 @@ import { WorkerPool } from "@sluice/core/execution/WorkerPool"
 import { Inference } from "@sluice/core/Inference"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import { PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
-import type { Registry, VersionEntry } from "@sluice/core/registry/RegistryEntry"
+import type { ModelEntry, Registry } from "@sluice/core/registry/RegistryEntry"
 import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
 import { Metrics } from "@sluice/core/telemetry/Metrics"
 import * as Duration from "effect/Duration"
@@ -20,11 +20,16 @@ import { registryOf } from "./registry/Registries.ts"
 
 const fixtures = join(import.meta.dirname, "fixtures")
 
+/** The model, whose instances share these cells with the test. */
+export const sharing = (model: ModelEntry, cells: Int32Array): ModelEntry => ({
+  ...model,
+  versions: model.versions.map((version) => ({ ...version, options: { ...version.options, cells } }))
+})
+
 /** Models of the fixtures' plugins; all of them share these cells with the test. */
 export const registryWith = (models: object, cells: Int32Array): Registry => {
   const registry = registryOf(models, join(fixtures, "registry.yaml"))
-  const share = (version: VersionEntry) => ({ ...version, options: { ...version.options, cells } })
-  return { ...registry, models: registry.models.map((model) => ({ ...model, versions: model.versions.map(share) })) }
+  return { ...registry, models: registry.models.map((model) => sharing(model, cells)) }
 }
 
 /** A version served by the plugin that does as its numbers say. */
