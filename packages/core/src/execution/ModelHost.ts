@@ -11,6 +11,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
@@ -47,11 +48,23 @@ const healthyAfterMs = 30_000
 /** How long a caller whose instance ended is told to wait: about a reload. */
 const replacementMs = 500
 
+/** How long further instances give way to the first ones of other versions. */
+const furtherInstancesAfter = "2 seconds"
+
 const sentence = (error: unknown): string => error instanceof Error ? error.message : String(error)
 
 /** Opens versions on the pool's workers. */
 const openOn = (pool: WorkerPool["Service"], metrics: Metrics["Service"]) => {
   let instances = 0
+  let firstsLoading = 0
+  const noFirstLoading = Latch.makeUnsafe(true)
+  /** Runs while a version's first instance loads: every version's first comes before any version's second. */
+  const asFirst = <A, E>(loading: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.acquireUseRelease(
+      Effect.suspend(() => firstsLoading++ === 0 ? noFirstLoading.close : Effect.void),
+      () => loading,
+      () => Effect.suspend(() => --firstsLoading === 0 ? noFirstLoading.open : Effect.void)
+    )
   return Effect.fnUntraced(function*(spec: LoadSpec, plan: ThreadPlan) {
     const { model, version } = spec
     const idle = yield* Queue.unbounded<Instance>()
@@ -107,9 +120,10 @@ const openOn = (pool: WorkerPool["Service"], metrics: Metrics["Service"]) => {
     })
 
     yield* Effect.forkScoped(supervise(0))
-    const signature = yield* Deferred.await(first)
-    // The others load while the first already serves, so that a version is ready as soon as it can answer.
-    for (let slot = 1; slot < plan.instances; slot++) yield* Effect.forkScoped(supervise(slot))
+    const signature = yield* asFirst(Deferred.await(first))
+    // The others load while the first already serves, so that all versions are ready as soon as they can answer.
+    const further = Effect.timeoutOption(noFirstLoading.await, furtherInstancesAfter)
+    for (let slot = 1; slot < plan.instances; slot++) yield* Effect.forkScoped(Effect.andThen(further, supervise(slot)))
 
     const acquire: Effect.Effect<Instance> = Effect.flatMap(
       Queue.take(idle),

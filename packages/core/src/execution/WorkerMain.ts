@@ -10,12 +10,9 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { enableCompileCache } from "node:module"
 import { type MessagePort, parentPort } from "node:worker_threads"
 import { modelFiles } from "./ModelFiles.ts"
 import { type FromWorker, toTransferable, type ToWorker } from "./WorkerProtocol.ts"
-
-enableCompileCache()
 
 const instances = new Map<number, { readonly model: Model; readonly scope: Scope.Closeable }>()
 /** The last call of each instance that is not released: there is one at a time. */
