@@ -54,11 +54,12 @@ const onServer = <A, E, R>(server: RunningServer, effect: Effect.Effect<A, E, R>
 
 const sluice = ({ port }: RunningServer) => SluiceClient.layerWs({ url: `http://localhost:${port}` })
 
-describe("SIGTERM", () => {
+// Each has a server and gates of its own, and mostly waits.
+describe.concurrent("SIGTERM", () => {
   it.live("under load loses no request", () =>
     Effect.gen(function*() {
-      const server = yield* readyServer(moodyServer({ moody: {} }))
-      const waiting = yield* onServer(server, occupy("moody"))
+      const server = yield* readyServer(moodyServer({ loaded: {} }))
+      const waiting = yield* onServer(server, occupy("loaded"))
       const clients = yield* Effect.forEach(
         Array.from({ length: 16 }),
         () => Effect.forkChild(askUntilLast(server), { startImmediately: true })
@@ -68,7 +69,7 @@ describe("SIGTERM", () => {
       const statuses = (yield* Effect.forEach(clients, Fiber.join)).flat()
       assert.isAbove(statuses.length, 16)
       assert.deepStrictEqual([...new Set(statuses)], [200])
-      yield* openGate("moody")
+      yield* openGate("loaded")
       assert.strictEqual((yield* Fiber.join(waiting)).status, 200)
       yield* endsWell(server)
     }))
@@ -121,12 +122,12 @@ describe("SIGTERM", () => {
 
   it.live("lets RPC calls in flight finish, and sends new ones elsewhere", () =>
     Effect.gen(function*() {
-      const server = yield* readyServer(moodyServer({ moody: {} }, { DRAIN_DELAY: "0" }))
-      yield* gate("moody")
+      const server = yield* readyServer(moodyServer({ called: {} }, { DRAIN_DELAY: "0" }))
+      yield* gate("called")
       yield* Effect.gen(function*() {
         const client = yield* SluiceClient
         const waiting = yield* Effect.forkChild(
-          client.predict({ model: "moody", features: [[mood.waits]], use_cache: false })
+          client.predict({ model: "called", features: [[mood.waits]], use_cache: false })
         )
         yield* server.printed("moody waits")
         server.kill("SIGTERM")
@@ -135,17 +136,17 @@ describe("SIGTERM", () => {
           Effect.eventually
         )
         assert.strictEqual(refused._tag, "ServerDraining")
-        yield* openGate("moody")
+        yield* openGate("called")
         const { results } = yield* Fiber.join(waiting)
         assert.strictEqual(results[0]?.prediction, mood.waits * 2)
         yield* endsWell(server)
       }).pipe(Effect.provide(sluice(server)))
     }))
 
-  it.live("waits no longer than the configured time for what never ends", () =>
+  it.live("waits for what never ends as long as is configured, and gives its worker ten seconds more", () =>
     Effect.gen(function*() {
-      const server = yield* readyServer(moodyServer({ moody: {} }, { DRAIN_DELAY: "0", SHUTDOWN_TIMEOUT: "100ms" }))
-      const waiting = yield* onServer(server, occupy("moody"))
+      const server = yield* readyServer(moodyServer({ stuck: {} }, { DRAIN_DELAY: "0", SHUTDOWN_TIMEOUT: "100ms" }))
+      const waiting = yield* onServer(server, occupy("stuck"))
       server.kill("SIGTERM")
       const { code, signal } = yield* server.ended
       assert.deepStrictEqual({ code, signal }, { code: 0, signal: null })
@@ -169,11 +170,11 @@ describe("SIGTERM", () => {
     }))
 })
 
-describe("SIGINT", () => {
+describe.concurrent("SIGINT", () => {
   it.live("stops like SIGTERM, and at once when it comes again", () =>
     Effect.gen(function*() {
-      const server = yield* readyServer(moodyServer({ moody: {} }))
-      yield* onServer(server, occupy("moody"))
+      const server = yield* readyServer(moodyServer({ pressed: {} }))
+      yield* onServer(server, occupy("pressed"))
       server.kill("SIGINT")
       yield* server.printed("stopping")
       // What comes within half a second is one keypress, so it is pressed until it is heard.

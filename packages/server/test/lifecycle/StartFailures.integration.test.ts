@@ -138,7 +138,7 @@ const refused: Cases = {
   ]
 }
 
-describe("the process ends, with one sentence and code 1, for", () => {
+describe.concurrent("the process ends, with one sentence and code 1, for", () => {
   it.live.each(Object.entries(ending))(
     "%s",
     ([, [options, expected]]) => Effect.map(sentenceOf(options), (sentence) => assert.match(sentence, expected))
