@@ -109,13 +109,18 @@ const inferItem = (
 const inPlace = <E extends InferenceError>(error: E, item: number): E | InvalidInput =>
   error._tag === "InvalidInput" ? new InvalidInput({ item, detail: error.detail }) : error
 
-/** Only what the model itself did says something about its health; a full queue or a bad item does not. */
-const classify = (exit: Exit.Exit<ReadonlyArray<ComputeResult>, ComputeError>): "success" | "failure" | "ignored" => {
+type ComputeExit = Exit.Exit<ReadonlyArray<ComputeResult>, ComputeError>
+
+/**
+ * Only what the model itself did says something about its health; a full queue or a bad item does not. No codec has
+ * checked raw tensors, so that the model fails on them may be the caller's doing, and must not close it for others.
+ */
+const classifyBy = (input: InferInput) => (exit: ComputeExit): "success" | "failure" | "ignored" => {
   if (Exit.isFailure(exit)) return "ignored"
-  const faults = exit.value.filter((result) =>
-    Result.isFailure(result) && (result.failure._tag === "ModelFailed" || result.failure._tag === "InstanceLost")
-  )
-  if (faults.length > 0) return "failure"
+  const isFault = (result: ComputeResult): boolean =>
+    Result.isFailure(result) &&
+    (result.failure._tag === "InstanceLost" || (result.failure._tag === "ModelFailed" && input._tag === "Items"))
+  if (exit.value.some(isFault)) return "failure"
   return exit.value.some(Result.isSuccess) ? "success" : "ignored"
 }
 
@@ -167,7 +172,7 @@ export class Inference extends Context.Service<Inference, {
         const { model, version: name } = version.plan.entry
         const computed: ReadonlyArray<Result.Result<RowOutput, ComputeError>> = yield* breaker.guard(
           withSpan("Batcher.submit")(version.queue.submit(rows, request.priority)),
-          { model, version: name, classify }
+          { model, version: name, classify: classifyBy(request.input) }
         ).pipe(withSpan("CircuitBreaker.guard"))
         for (const row of computed) {
           if (Result.isFailure(row)) continue

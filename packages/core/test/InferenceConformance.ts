@@ -30,6 +30,7 @@ const registry = registryWith({
   letters: { default_version: "v1", versions: { v1: letters } },
   uncached: { default_version: "v1", versions: { v1: { ...scripted, cache: false } } },
   hasty: { default_version: "v1", versions: { v1: { ...scripted, timeout_ms: 200 } } },
+  narrow: { default_version: "v1", versions: { v1: { ...scripted, batching: { queue_capacity: 1 } } } },
   fragile: { default_version: "v1", versions: { v1: scripted, v2: scripted } },
   waiting: { default_version: "v1", versions: { v1: { ...scripted, options: { load: "wait" } } } },
   broken: { default_version: "v1", versions: { v1: { ...scripted, options: { load: "fail" } } } }
@@ -125,6 +126,18 @@ export const inferenceConformance = <E>(name: string, layer: Layer.Layer<Inferen
       Effect.gen(function*() {
         assert.deepInclude(yield* Effect.flip(infer(items(1), rest)), error)
       }))
+
+    test("says how long a request waited for its batch", function*() {
+      const waiting = yield* whileHeld(
+        "numbers",
+        Effect.gen(function*() {
+          const caller = yield* Effect.forkChild(infer(items(9)), { startImmediately: true })
+          yield* TestClock.adjust("30 millis")
+          return caller
+        })
+      )
+      assert.isAtLeast((yield* Fiber.join(waiting)).timings.queue, 30)
+    })
 
     test("answers items in their order", function*() {
       assert.deepStrictEqual(yield* answer(items(3, 1, 2, 1)), [[6], [2], [4], [2]])
@@ -347,6 +360,31 @@ const describeBreaker = (test: Test): void => {
     assert.deepStrictEqual(yield* answer(items(1), { ...v1, version: "v2" }), [[2]])
     yield* TestClock.adjust("10 seconds")
     assert.deepStrictEqual(yield* repeat(2, items(1), v1), [[[2]], [[2]]])
+  })
+
+  test("does not hold against a version what it makes of raw tensors, which nothing has checked", function*() {
+    const poisoned = { x: tensor("FP32", [1, 1], Float32Array.of(orders.fail)) }
+    const v2 = { model: "fragile", version: "v2" }
+    yield* Effect.forEach(Array.from({ length: 10 }), () => answer(poisoned, v2))
+    assert.deepStrictEqual(yield* answer(items(1), v2), [[2]])
+  })
+
+  test("does not hold against a version that callers were too many", function*() {
+    const model = "narrow"
+    const waiting = yield* whileHeld(
+      model,
+      Effect.gen(function*() {
+        const first = yield* Effect.forkChild(answer(items(4), { model }), { startImmediately: true })
+        const refusals = yield* Effect.forEach(
+          Array.from({ length: 10 }),
+          () => Effect.flip(infer(items(5), { model }))
+        )
+        assert.isTrue(refusals.every((refusal) => refusal._tag === "Overloaded"))
+        return first
+      })
+    )
+    assert.deepStrictEqual(yield* Fiber.join(waiting), [[8]])
+    assert.deepStrictEqual(yield* answer(items(6), { model }), [[12]])
   })
 
   test("does not hold bad input against a version", function*() {

@@ -11,12 +11,14 @@ import { layerRedis } from "@sluice/core/cache/RedisCache"
 import { ModelHost } from "@sluice/core/execution/ModelHost"
 import type { SpareWorkers } from "@sluice/core/execution/SpareWorkers"
 import { WorkerPool } from "@sluice/core/execution/WorkerPool"
+import { StopTimeout } from "@sluice/core/execution/WorkerThread"
 import { Inference } from "@sluice/core/Inference"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import { PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
 import type { Registry } from "@sluice/core/registry/RegistryEntry"
 import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
 import { Metrics } from "@sluice/core/telemetry/Metrics"
+import * as Duration from "effect/Duration"
 import * as Layer from "effect/Layer"
 import { redisEndpoint } from "./config/RedisEndpoint.ts"
 import { servingConfig } from "./config/ServingSettings.ts"
@@ -32,6 +34,9 @@ const cacheLayer = (settings: Settings) => {
   return PredictionCache.layer({ timeToLive: cache.ttl }).pipe(Layer.provideMerge(store))
 }
 
+/** How long a worker that still computes is waited for at the end, whatever the settings allow. */
+const longestStop = Duration.seconds(10)
+
 /** Everything behind the surfaces. */
 export const engineLayer = (settings: Settings, registry: Registry, cores: number, spares: SpareWorkers) => {
   const metrics = Metrics.layer({ enabled: settings.telemetry.metrics })
@@ -39,7 +44,8 @@ export const engineLayer = (settings: Settings, registry: Registry, cores: numbe
     Layer.provide([
       PluginCatalogue.layer(settings.plugins, process.cwd()),
       ModelHost.layer.pipe(Layer.provide(WorkerPool.layer(spares))),
-      Batcher.layer
+      Batcher.layer,
+      Layer.succeed(StopTimeout, Duration.min(settings.shutdown.timeout, longestStop))
     ])
   )
   const breaker = CircuitBreaker.layer({

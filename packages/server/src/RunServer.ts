@@ -8,7 +8,7 @@ import * as Exit from "effect/Exit"
 import { serve, type ServeOptions } from "./Serve.ts"
 
 /** A terminal's Ctrl-C comes from the terminal and again through npm: within this time, in ms, it is one keypress. */
-const sameKeypressMs = 500
+const sameKeypressMs = 100
 
 /** By the signal's default action: `process.exit` would end workers inside native code, which aborts noisily. */
 const endAtOnce = (): void => {
@@ -18,11 +18,13 @@ const endAtOnce = (): void => {
 
 export const runServer = (options: Omit<ServeOptions, "stop">): void => {
   const stop = Deferred.makeUnsafe<void>()
-  let stoppedAt: number | undefined
+  let interruptedAt: number | undefined
   const onSignal = (signal: NodeJS.Signals): void => {
-    const now = performance.now()
-    if (stoppedAt !== undefined && now - stoppedAt > sameKeypressMs && signal === "SIGINT") endAtOnce()
-    stoppedAt ??= now
+    if (signal === "SIGINT") {
+      const now = performance.now()
+      if (interruptedAt !== undefined && now - interruptedAt > sameKeypressMs) endAtOnce()
+      interruptedAt ??= now
+    }
     Deferred.doneUnsafe(stop, Effect.void)
   }
   // Whoever read what is printed may be gone (`npm start | head`); that is no reason to stop serving.

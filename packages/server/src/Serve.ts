@@ -68,8 +68,8 @@ const serveModels = Effect.fnUntraced(function*(
   yield* Effect.logInfo(`stopping: readiness fails for ${drainDelay}, then requests in flight finish`)
   yield* Effect.sleep(settings.shutdown.drainDelay)
   yield* lifecycle.close
-  yield* Effect.timeoutOption(lifecycle.callsEnded, settings.shutdown.timeout)
-  yield* endWebSockets(surfaces)
+  // Beside the closing of the listener, which waits for the WebSockets and has the timeout for it all.
+  yield* Effect.forkDetach(Effect.andThen(lifecycle.callsEnded, endWebSockets(surfaces)))
 }, Effect.scoped)
 
 /**

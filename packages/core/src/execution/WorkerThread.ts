@@ -3,8 +3,10 @@
  */
 import type { ModelSignature } from "@sluice/domain/ModelSignature"
 import type { TensorMap } from "@sluice/domain/Tensor"
+import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Worker } from "node:worker_threads"
@@ -53,8 +55,10 @@ type Call<M> = M extends { readonly call: number } ? Omit<M, "call"> : never
 const unexpected = (answer: Answer) =>
   new PluginCallFailed({ reason: answer._tag === "Failed" ? answer.reason : `unexpected answer ${answer._tag}` })
 
-/** How long a thread may go on computing after it was told to stop. */
-const stopTimeout = "10 seconds"
+/** How long a thread may go on computing after it was told to stop, before it is ended whatever it does. */
+export const StopTimeout = Context.Reference<Duration.Duration>("sluice/core/WorkerStopTimeout", {
+  defaultValue: () => Duration.seconds(10)
+})
 /** How long to wait for the release of an instance, which follows what its worker computes in any case. */
 const releaseTimeout = "2 seconds"
 
@@ -63,6 +67,7 @@ export const make = Effect.fnUntraced(
   function*(start: () => Worker): Effect.fn.Return<WorkerThread, never, Scope.Scope> {
     const context = yield* Effect.context<never>()
     const runFork = Effect.runForkWith(context)
+    const stopTimeout = yield* StopTimeout
     const ended = yield* Deferred.make<string>()
     const waiting = new Map<number, Settle>()
     let calls = 0

@@ -252,8 +252,8 @@ export const settingDefinitions = {
       default: Duration.seconds(30),
       unit: "s",
       meaning:
-        "How long requests in flight may take to finish after SIGTERM, before they are cut off. Keep it below what " +
-        "the process manager allows."
+        "How long requests in flight may take to finish after SIGTERM, before they are cut off. A worker that computes on " +
+        "then has as long again, at most 10 s. Keep the sum below what the process manager allows."
     }),
     drainDelay: setting({
       env: "DRAIN_DELAY",
