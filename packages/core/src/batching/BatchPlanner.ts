@@ -48,5 +48,7 @@ export const planBatch = <Row extends Plannable>(
     batch.push(row)
     taken.add(row)
   }
-  return { batch, rest: waiting.filter((row) => !taken.has(row)) }
+  // Mostly the first rows were taken; a long queue is not searched for them again at every batch.
+  const isPrefix = batch.every((row, i) => row === waiting[i])
+  return { batch, rest: isPrefix ? waiting.slice(batch.length) : waiting.filter((row) => !taken.has(row)) }
 }

@@ -105,7 +105,7 @@ export const makeWaitingRows = Effect.fnUntraced(function*<Request extends Waite
       }),
     collect,
     takeBatch: () => {
-      const { batch, rest } = planBatch(live(collected), options, options.padding)
+      const { batch, rest } = planBatch(dead === 0 ? collected : live(collected), options, options.padding)
       collected = rest
       for (const { request } of batch) count(request, -1)
       return batch
