@@ -24,7 +24,7 @@ const called = (...args: ReadonlyArray<string>) =>
 describe("--help", () => {
   const commands = ["", "serve", "predict", "models", "config", "plugin", "plugin new"]
 
-  it.live.each(commands.map((command) => ({ command })))(
+  it.effect.each(commands.map((command) => ({ command })))(
     "of sluice $command teaches",
     ({ command }) =>
       Effect.gen(function*() {
@@ -40,7 +40,7 @@ describe("--help", () => {
       })
   )
 
-  it.live("is what sluice alone shows", () =>
+  it.effect("is what sluice alone shows", () =>
     Effect.gen(function*() {
       const { ending, events: [event] } = yield* called()
       assert.deepStrictEqual([event?._tag, ending.exitCode], ["Help", 0])
@@ -60,7 +60,7 @@ describe("a wrong call", () => {
     ["plugin new", /Missing required argument: name/]
   ]
 
-  it.live.each(byFlags.map(([args, mistake]) => ({ args, mistake })))(
+  it.effect.each(byFlags.map(([args, mistake]) => ({ args, mistake })))(
     "sluice $args",
     ({ args, mistake }) =>
       Effect.gen(function*() {
@@ -78,7 +78,7 @@ describe("a wrong call", () => {
     ["predict iris x --url a", "--url: \"a\" is not the URL of a server: expected one such as http://localhost:8000"]
   ]
 
-  it.live.each(byMeaning.map(([args, sentence]) => ({ args, sentence })))(
+  it.effect.each(byMeaning.map(([args, sentence]) => ({ args, sentence })))(
     "sluice $args",
     ({ args, sentence }) =>
       Effect.gen(function*() {
@@ -88,7 +88,7 @@ describe("a wrong call", () => {
   )
 })
 
-it.live("a call that does not work ends with 1 and a sentence", () =>
+it.effect("a call that does not work ends with 1 and a sentence", () =>
   Effect.gen(function*() {
     const { ending } = yield* called("predict", "iris", "--json", "nowhere.json")
     assert.deepStrictEqual(ending, { exitCode: 1, sentence: "nowhere.json does not exist" })

@@ -177,7 +177,7 @@ describe.concurrent("SIGINT", () => {
       yield* onServer(server, occupy("pressed"))
       server.kill("SIGINT")
       yield* server.printed("stopping")
-      // What comes within half a second is one keypress, so it is pressed until it is heard.
+      // What comes within 100 ms is one keypress, so it is pressed until it is heard.
       const pressing = Effect.repeat(Effect.sync(() => server.kill("SIGINT")), {
         schedule: Schedule.spaced("100 millis")
       })
