@@ -27,6 +27,8 @@ export interface InferRequest {
   readonly priority: Priority
   /** Milliseconds; the version's default when left out. */
   readonly timeoutMs: number | undefined
+  /** Each item is computed in a batch of its own, so that its answer does not depend on the company it has. */
+  readonly consistent?: boolean
 }
 
 export interface InferredItem {

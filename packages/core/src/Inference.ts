@@ -141,6 +141,14 @@ export class Inference extends Context.Service<Inference, {
    * its place.
    */
   readonly infer: (request: InferRequest) => Effect.Effect<InferResult, InferenceError>
+  /**
+   * The same without a fiber, for surfaces that take thousands of requests a second: `answer` is called exactly once,
+   * unless the function that is returned was called before, which says that the caller has left.
+   */
+  readonly start: (
+    request: InferRequest,
+    answer: (result: Result.Result<InferResult, InferenceError>) => void
+  ) => () => void
   /** Runs one row of zeros through a version's queue and worker. */
   readonly warmup: (model: string, version: string | undefined) => Effect.Effect<WarmedUp, InferenceError>
 }>()("sluice/core/Inference") {
@@ -260,7 +268,16 @@ export class Inference extends Context.Service<Inference, {
         const latencyMs = (yield* monotonicMs) - startedMs
         return { model_id: modelId(entry.model, entry.version), state: "ready" as const, latency_ms: latencyMs }
       })
-      return Inference.of({ infer, warmup })
+      const context = yield* Effect.context<never>()
+      const runFork = Effect.runForkWith(context)
+      const start = (
+        request: InferRequest,
+        answer: (result: Result.Result<InferResult, InferenceError>) => void
+      ): () => void => {
+        const fiber = runFork(Effect.map(Effect.result(infer(request)), answer))
+        return () => fiber.interruptUnsafe()
+      }
+      return Inference.of({ infer, start, warmup })
     })
   )
 }
