@@ -59,7 +59,8 @@ export const engineLayer = (registry: Registry) => {
     maxBatchCost: undefined,
     window: Duration.zero,
     queueCapacity: 1000,
-    timeoutMs: 60_000
+    timeoutMs: 60_000,
+    runTimeout: Duration.seconds(30)
   }).pipe(Layer.provide([
     PluginCatalogue.layer(["./ScriptedPlugin.ts", "./LettersPlugin.ts"], fixtures),
     ModelHost.layer.pipe(Layer.provide(WorkerPool.layer())),

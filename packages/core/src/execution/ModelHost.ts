@@ -1,25 +1,29 @@
 /**
- * Runs the instances of model versions in workers and keeps them alive: one that dies is replaced, its caller told.
+ * Runs the instances of model versions in workers and keeps them alive: one that dies or hangs is replaced, its caller
+ * told.
  */
 import { InstanceLost, ModelFailed } from "@sluice/domain/Errors"
 import { modelId } from "@sluice/domain/Ids"
 import type { ModelSignature } from "@sluice/domain/ModelSignature"
-import type { TensorMap } from "@sluice/domain/Tensor"
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
-import * as Queue from "effect/Queue"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { Metrics } from "../telemetry/Metrics.ts"
+import type { HostedModel, Instance, RunError } from "./HostedModel.ts"
+import { type CallError, type ModelWorker, WorkerLost } from "./ModelWorker.ts"
+import { type BatcherModel, forBatcher } from "./OldInstances.ts"
+import { healthyAfterMs, isFailing, restartDelayMs } from "./RestartRule.ts"
 import type { ThreadPlan } from "./ThreadPlan.ts"
 import { WorkerPool } from "./WorkerPool.ts"
 import type { LoadSpec } from "./WorkerProtocol.ts"
-import { type CallError, type Ran, WorkerLost } from "./WorkerThread.ts"
+
+export type { BatcherModel as HostedModel, OldInstance as Instance } from "./OldInstances.ts"
 
 /** The first instance of a version could not be loaded. `reason` is for operators. */
 export class LoadFailed extends Data.TaggedError("LoadFailed")<{ readonly reason: string }> {
@@ -28,28 +32,24 @@ export class LoadFailed extends Data.TaggedError("LoadFailed")<{ readonly reason
   }
 }
 
-/** An instance that is loaded, warm, and computes nothing now. Whoever holds it runs one batch and gives it back. */
-export interface Instance {
-  readonly alive: () => boolean
-  /** Computes one batch off the event loop. The inputs' buffers are moved away. */
-  readonly run: (inputs: TensorMap) => Effect.Effect<Ran, ModelFailed | InstanceLost>
+/** A version is failing when all its instances are, see `RestartRule`. It is well again when one has lived. */
+export type Health = { readonly _tag: "Well" } | { readonly _tag: "Failing"; readonly reason: string }
+
+export interface OpenOptions {
+  /** How long one batch may compute before its instance is replaced. */
+  readonly runTimeoutMs: number
+  /** Told of each change. A version is well when it has been opened. */
+  readonly onHealth?: (health: Health) => Effect.Effect<void>
 }
 
-export interface HostedModel {
-  readonly signature: ModelSignature
-  /** Waits for an idle instance. */
-  readonly acquire: Effect.Effect<Instance>
-  readonly giveBack: (instance: Instance) => Effect.Effect<void>
-}
-
-/** The first restart comes after 100 ms, each further one after twice the time, until an instance lives for 30 s. */
-export const restartDelayMs = (restarts: number): number => Math.min(10_000, 100 * 2 ** restarts)
-const healthyAfterMs = 30_000
 /** How long a caller whose instance ended is told to wait: about a reload. */
 const replacementMs = 500
 
 /** How long further instances give way to the first ones of other versions. */
 const furtherInstancesAfter = "2 seconds"
+
+/** How many threads that hang a version may leave behind: each holds its model, and perhaps a core, until it comes back. */
+const hungThreadLimit = 3
 
 const sentence = (error: unknown): string => error instanceof Error ? error.message : String(error)
 
@@ -65,56 +65,102 @@ const openOn = (pool: WorkerPool["Service"], metrics: Metrics["Service"]) => {
       () => loading,
       () => Effect.suspend(() => --firstsLoading === 0 ? noFirstLoading.open : Effect.void)
     )
-  return Effect.fnUntraced(function*(spec: LoadSpec, plan: ThreadPlan) {
+  return Effect.fnUntraced(function*(spec: LoadSpec, plan: ThreadPlan, options: OpenOptions) {
     const { model, version } = spec
-    const idle = yield* Queue.unbounded<Instance>()
+    const { runTimeoutMs } = options
+    const runFork = Effect.runForkWith(yield* Effect.context<never>())
     const first = yield* Deferred.make<ModelSignature, LoadFailed>()
-    // Versions of one plugin share a worker for each instance number, so that together they use no more threads.
-    const workerOf = (slot: number) => plan.shareWorker ? pool.shared(`${spec.pluginUrl}#${slot}`) : pool.dedicated
+    const failing = new Map<number, string>()
+    let living: ReadonlyArray<Instance> = []
+    let listener = (): void => undefined
+    let hung: ReadonlyArray<ModelWorker> = []
 
-    const toCallerError = (error: CallError) =>
-      Effect.andThen(
-        Effect.logError(`a batch of ${modelId(model, version)} failed: ${error.reason}`),
-        Effect.fail(
-          error._tag === "WorkerLost"
-            ? new InstanceLost({ model, version, retryAfterMs: replacementMs })
-            : new ModelFailed({ model, version })
-        )
-      )
+    const setLiving = (instances: ReadonlyArray<Instance>): void => {
+      living = instances
+      listener()
+    }
+
+    // Versions of one plugin share a worker for each instance number, so that together they use no more threads.
+    const workerOf = (slot: number) =>
+      plan.shareWorker ? pool.shared(`${spec.pluginUrl}#${slot}`) : pool.dedicated(plan.isolation)
+
+    const toRunError = (error: CallError): RunError => {
+      runFork(Effect.logError(`a batch of ${modelId(model, version)} failed: ${error.reason}`))
+      return error._tag === "WorkerLost"
+        ? new InstanceLost({ model, version, retryAfterMs: replacementMs })
+        : new ModelFailed({ model, version })
+    }
 
     /** One life of an instance: from starting its worker to that worker's end. Fails if it does not even load. */
-    const live = Effect.fnUntraced(function*(slot: number) {
-      const thread = yield* workerOf(slot)
+    const live = Effect.fnUntraced(function*(slot: number, healthy: Effect.Effect<void>) {
+      hung = hung.filter((worker) => !worker.gone())
+      if (hung.length >= hungThreadLimit) {
+        return yield* new LoadFailed({ reason: `${hung.length} of its threads hang in a run and do not come back` })
+      }
+      const worker = yield* workerOf(slot)
       const id = instances++
       let released = false
+      const instance: Instance = {
+        alive: () => !released && worker.alive(),
+        inline: false,
+        run: (inputs, settle) =>
+          released
+            ? queueMicrotask(() =>
+              settle(Result.fail(toRunError(new WorkerLost({ reason: "its version was closed" }))))
+            )
+            : worker.run(id, inputs, runTimeoutMs, (result) => settle(Result.mapError(result, toRunError)))
+      }
+      const leave = (): void => {
+        if (living.includes(instance)) setLiving(living.filter((other) => other !== instance))
+      }
       // A worker of its own ends with the instance, and releases what it holds.
       yield* Effect.addFinalizer(() => {
         released = true
-        return plan.shareWorker ? thread.release(id) : Effect.void
+        leave()
+        return plan.shareWorker ? worker.release(id) : Effect.void
       })
-      const signature = yield* thread.load(id, { ...spec, threads: plan.threads })
-      const run = (inputs: TensorMap) =>
-        released ? Effect.fail(new WorkerLost({ reason: "its version was closed" })) : thread.run(id, inputs)
-      yield* Queue.offer(idle, {
-        alive: () => !released && thread.alive(),
-        run: (inputs) => Effect.catch(Effect.suspend(() => run(inputs)), toCallerError)
-      })
+      const signature = yield* worker.load(id, { ...spec, threads: plan.threads })
+      worker.onLost(leave)
+      if (worker.alive()) setLiving([...living, instance])
       yield* Deferred.succeed(first, signature)
-      return yield* thread.ended
+      yield* Effect.forkScoped(Effect.andThen(Effect.sleep(healthyAfterMs), healthy))
+      const reason = yield* worker.lost
+      if (!worker.gone() && plan.isolation === "thread") hung = [...hung, worker]
+      return reason
     }, Effect.scoped)
+
+    const tell = (health: Health) => options.onHealth?.(health) ?? Effect.void
+    const setFailing = Effect.fnUntraced(function*(slot: number, reason: string) {
+      const was = failing.size === plan.instances
+      failing.set(slot, reason)
+      if (!was && failing.size === plan.instances) yield* tell({ _tag: "Failing", reason })
+    })
+    const setHealthy = (slot: number) =>
+      Effect.suspend(() => {
+        const was = failing.size === plan.instances
+        failing.delete(slot)
+        return was ? tell({ _tag: "Well" }) : Effect.void
+      })
 
     /** Starts an instance again whenever it ends, unless the version never loaded at all. */
     const supervise = Effect.fnUntraced(function*(slot: number) {
-      let restarts = 0
+      let ends = 0
+      const healthy = Effect.suspend(() => {
+        ends = 0
+        return setHealthy(slot)
+      })
       while (true) {
-        const started = yield* Clock.currentTimeMillis
-        const reason = yield* Effect.catchCause(live(slot), (cause) => Effect.succeed(sentence(Cause.squash(cause))))
-        const lived = (yield* Clock.currentTimeMillis) - started
+        const reason = yield* Effect.catchCause(
+          live(slot, healthy),
+          (cause) => Effect.succeed(sentence(Cause.squash(cause)))
+        )
         if (yield* Deferred.fail(first, new LoadFailed({ reason }))) return
-        restarts = lived >= healthyAfterMs ? 0 : restarts
-        const delay = restartDelayMs(restarts++)
+        const delay = restartDelayMs(++ends)
         metrics.workerRestarted(model, version)
         yield* Effect.logWarning(`an instance of ${modelId(model, version)} ended: ${reason}. Restart in ${delay} ms`)
+        if (isFailing(ends)) {
+          yield* setFailing(slot, `its instances end again and again, the last one because ${reason}`)
+        }
         yield* Effect.sleep(delay)
       }
     })
@@ -125,18 +171,24 @@ const openOn = (pool: WorkerPool["Service"], metrics: Metrics["Service"]) => {
     const further = Effect.timeoutOption(noFirstLoading.await, furtherInstancesAfter)
     for (let slot = 1; slot < plan.instances; slot++) yield* Effect.forkScoped(Effect.andThen(further, supervise(slot)))
 
-    const acquire: Effect.Effect<Instance> = Effect.flatMap(
-      Queue.take(idle),
-      (instance) => instance.alive() ? Effect.succeed(instance) : acquire
-    )
-    const giveBack = (instance: Instance) => instance.alive() ? Queue.offer(idle, instance) : Effect.void
-    return { signature, acquire, giveBack }
+    const hosted: HostedModel = {
+      signature,
+      instances: () => living,
+      onChange: (listen) => {
+        listener = listen
+      }
+    }
+    return { ...hosted, ...forBatcher(hosted) }
   })
 }
 
 export class ModelHost extends Context.Service<ModelHost, {
   /** Loads a version's instances; returns when the first is warm. They are released with the scope. */
-  readonly open: (spec: LoadSpec, plan: ThreadPlan) => Effect.Effect<HostedModel, LoadFailed, Scope.Scope>
+  readonly open: (
+    spec: LoadSpec,
+    plan: ThreadPlan,
+    options: OpenOptions
+  ) => Effect.Effect<HostedModel & BatcherModel, LoadFailed, Scope.Scope>
 }>()("sluice/core/ModelHost") {
   static readonly layer = Layer.effect(
     ModelHost,

@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { Worker } from "node:worker_threads"
 
 /** Where Node keeps compiled code when nobody says otherwise; a worker uses it for its first import if told by this name. */
-const compileCache = { NODE_COMPILE_CACHE: join(tmpdir(), "node-compile-cache") }
+export const compileCache = { NODE_COMPILE_CACHE: join(tmpdir(), "node-compile-cache") }
 
 const startWorker = (): Worker =>
   new Worker(new URL("./WorkerMain.ts", import.meta.url), { env: { ...compileCache, ...process.env } })

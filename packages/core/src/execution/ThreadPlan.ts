@@ -3,9 +3,14 @@
  */
 import type { ServingDefaults } from "@sluice/plugin-sdk/Plugin"
 
+/** What a worker is: a thread of this process, or a process of its own. */
+export type Isolation = "thread" | "process"
+
 export interface ThreadPlan {
   readonly instances: number
   readonly threads: number
+  readonly isolation: Isolation
+  /** Never with `process`: there each instance has its own. */
   readonly shareWorker: boolean
 }
 
@@ -21,11 +26,13 @@ export const planThreads = (input: {
   readonly serving: Partial<ServingDefaults> | undefined
   readonly instances: number | undefined
   readonly threads: number | undefined
+  readonly isolation: Isolation
 }): ThreadPlan => {
+  const { isolation } = input
   const serving = { ...servingDefaults, ...input.serving }
   const within = (preferred: number | "cores", others: number) =>
     Math.max(1, Math.min(preferred === "cores" ? input.cores : preferred, Math.floor(input.cores / others)))
   const instances = input.instances ?? within(serving.instances, input.threads ?? 1)
   const threads = input.threads ?? within(serving.threads, instances)
-  return { instances, threads, shareWorker: serving.shareWorker }
+  return { instances, threads, isolation, shareWorker: isolation === "thread" && serving.shareWorker }
 }

@@ -1,25 +1,46 @@
 /**
- * The entry of a worker thread: loads instances of models and computes their batches, one call at a time.
+ * The entry of a worker, thread or process: loads instances of models and computes their batches, of each instance one
+ * at a time.
  */
 import { ModelSignature } from "@sluice/domain/ModelSignature"
+import type { TensorMap } from "@sluice/domain/Tensor"
 import { type Model, type Plugin, type PluginContext, PluginError } from "@sluice/plugin-sdk/Plugin"
 import { zeroRow } from "@sluice/plugin-sdk/TensorRows"
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { type MessagePort, parentPort } from "node:worker_threads"
+import { openHostPort } from "./HostPort.ts"
 import { modelFiles } from "./ModelFiles.ts"
-import { type FromWorker, toTransferable, type ToWorker } from "./WorkerProtocol.ts"
+import { toTransferable, type ToWorker } from "./WorkerProtocol.ts"
 
-const instances = new Map<number, { readonly model: Model; readonly scope: Scope.Closeable }>()
-/** The last call of each instance that is not released: there is one at a time. */
-const calls = new Map<number, Fiber.Fiber<void>>()
+type Run = Extract<ToWorker, { readonly _tag: "Run" }>
 
-const post = (port: MessagePort, message: FromWorker, transfer: ReadonlyArray<ArrayBuffer> = []): void =>
-  port.postMessage(message, [...transfer])
+interface Instance {
+  readonly model: Model
+  readonly scope: Scope.Closeable
+  /** Batches that came while another was computed. */
+  readonly waiting: Array<Run>
+  computing: boolean
+  /** Settles when nothing computes or waits any more. */
+  drained: Deferred.Deferred<void> | undefined
+}
+
+const instances = new Map<number, Instance>()
+const loading = new Map<number, Fiber.Fiber<void>>()
+const port = openHostPort()
+
+/** Defects of a plugin (a thrown exception) are failures of the call, not the end of the worker. */
+const reasonOf = (cause: Cause.Cause<unknown>): string => {
+  const error = Cause.squash(cause)
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+}
+
+const fail = (call: number, cause: Cause.Cause<unknown>): void =>
+  port.post({ _tag: "Failed", call, reason: reasonOf(cause) }, [])
 
 const decodeSignature = (signature: unknown) =>
   Effect.mapError(
@@ -28,16 +49,16 @@ const decodeSignature = (signature: unknown) =>
   )
 
 const load = Effect.fnUntraced(function*(
-  port: MessagePort,
   { call, instance, spec }: Extract<ToWorker, { readonly _tag: "Load" }>
 ) {
+  port.setTitle(`sluice ${spec.model}@${spec.version}`)
   const module: { readonly default: Plugin } = yield* Effect.promise(() => import(spec.pluginUrl))
   const plugin = module.default
   const options = yield* Schema.decodeUnknownEffect(plugin.options)(spec.options)
   const context: PluginContext = {
     ...spec,
     files: modelFiles(spec.path),
-    log: (level, message) => post(port, { _tag: "Log", level, message, model: spec.model, version: spec.version })
+    log: (level, message) => port.post({ _tag: "Log", level, message, model: spec.model, version: spec.version }, [])
   }
   const scope = yield* Scope.make()
   yield* Effect.gen(function*() {
@@ -46,62 +67,86 @@ const load = Effect.fnUntraced(function*(
     const started = performance.now()
     for (const batch of model.warmup ?? [zeroRow(signature)]) yield* model.run(batch)
     const warmupMs = performance.now() - started
-    post(port, { _tag: "Loaded", call, signature, warmupMs })
-    instances.set(instance, { model, scope })
+    port.post({ _tag: "Loaded", call, signature, warmupMs }, [])
+    instances.set(instance, { model, scope, waiting: [], computing: false, drained: undefined })
   }).pipe(
     Scope.provide(scope),
     Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
   )
 })
 
-/** One that loads still is given up; one that computes still may end that first. */
-const release = Effect.fnUntraced(function*(instance: number) {
-  const call = calls.get(instance)
-  if (call !== undefined) yield* (instances.has(instance) ? Fiber.await(call) : Fiber.interrupt(call))
-  const entry = instances.get(instance)
-  calls.delete(instance)
-  instances.delete(instance)
-  if (entry !== undefined) yield* Scope.close(entry.scope, Exit.void)
-})
-
-const handle = Effect.fnUntraced(function*(port: MessagePort, message: ToWorker) {
-  const { call, instance } = message
-  switch (message._tag) {
-    case "Load":
-      return yield* load(port, message)
-    case "Run": {
-      const entry = instances.get(instance)
-      if (entry === undefined) return post(port, { _tag: "Failed", call, reason: "the instance is not loaded" })
-      const started = performance.now()
-      const result = yield* entry.model.run(message.inputs)
-      const computeMs = performance.now() - started
-      const { buffers, tensors } = toTransferable(result)
-      return post(port, { _tag: "Ran", call, outputs: tensors, computeMs }, buffers)
-    }
-    case "Release":
-      yield* release(instance)
-      return post(port, { _tag: "Released", call })
-    case "Stop":
-      yield* Effect.forEach([...calls.keys()], release, { concurrency: "unbounded" })
-      return process.exit(0)
+const answer = ({ call }: Run, result: Exit.Exit<TensorMap, PluginError>, computeMs: number): void => {
+  if (Exit.isFailure(result)) return fail(call, result.cause)
+  try {
+    const { buffers, tensors } = toTransferable(result.value)
+    port.post({ _tag: "Ran", call, outputs: tensors, computeMs }, buffers)
+  } catch (cause) {
+    fail(call, Cause.die(cause))
   }
-})
-
-/** Defects of a plugin (a thrown exception) are failures of the call, not the end of the worker. */
-const reasonOf = (cause: Cause.Cause<unknown>): string => {
-  const error = Cause.squash(cause)
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
 }
 
-if (parentPort !== null) {
-  const port = parentPort
-  port.on("message", (message: ToWorker) => {
-    const fiber = Effect.runFork(
-      Effect.catchCause(
-        handle(port, message),
-        (cause) => Effect.sync(() => post(port, { _tag: "Failed", call: message.call, reason: reasonOf(cause) }))
-      )
-    )
-    if (message._tag === "Load" || message._tag === "Run") calls.set(message.instance, fiber)
+const compute = (instance: Instance, run: Run): void => {
+  instance.computing = true
+  const started = performance.now()
+  Effect.runFork(Effect.suspend(() => instance.model.run(run.inputs))).addObserver((result) => {
+    answer(run, result, performance.now() - started)
+    instance.computing = false
+    if (instance.waiting.length > 0) queueMicrotask(() => computeNext(instance))
+    else if (instance.drained !== undefined) Deferred.doneUnsafe(instance.drained, Effect.void)
   })
 }
+
+const computeNext = (instance: Instance): void => {
+  const run = instance.computing ? undefined : instance.waiting.shift()
+  if (run !== undefined) compute(instance, run)
+}
+
+const run = (message: Run): void => {
+  const instance = instances.get(message.instance)
+  if (instance === undefined) {
+    return port.post({ _tag: "Failed", call: message.call, reason: "the instance is not loaded" }, [])
+  }
+  instance.waiting.push(message)
+  computeNext(instance)
+}
+
+/** One that loads still is given up; one that computes ends its batches first. */
+const release = Effect.fnUntraced(function*(id: number) {
+  const load = loading.get(id)
+  if (load !== undefined) yield* Fiber.interrupt(load)
+  const instance = instances.get(id)
+  instances.delete(id)
+  if (instance === undefined) return
+  if (instance.computing || instance.waiting.length > 0) {
+    instance.drained = Deferred.makeUnsafe()
+    yield* Deferred.await(instance.drained)
+  }
+  yield* Scope.close(instance.scope, Exit.void)
+})
+
+const handle = (message: Exclude<ToWorker, Run>): Effect.Effect<void, unknown> => {
+  switch (message._tag) {
+    case "Load":
+      return load(message)
+    case "Release":
+      return Effect.andThen(
+        release(message.instance),
+        Effect.sync(() => port.post({ _tag: "Released", call: message.call }, []))
+      )
+    case "Stop":
+      return Effect.andThen(
+        Effect.forEach(new Set([...loading.keys(), ...instances.keys()]), release, { concurrency: "unbounded" }),
+        Effect.sync(port.end)
+      )
+  }
+}
+
+port.listen((message) => {
+  if (message._tag === "Run") return run(message)
+  const fiber = Effect.runFork(
+    Effect.catchCause(handle(message), (cause) => Effect.sync(() => fail(message.call, cause)))
+  )
+  if (message._tag !== "Load") return
+  loading.set(message.instance, fiber)
+  fiber.addObserver(() => loading.delete(message.instance))
+})

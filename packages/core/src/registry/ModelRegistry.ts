@@ -15,7 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { Batcher, type BatchQueue } from "../batching/Batcher.ts"
 import { type CacheNamespace, namespaceOf } from "../cache/CacheKey.ts"
-import { ModelHost } from "../execution/ModelHost.ts"
+import { type Health, ModelHost } from "../execution/ModelHost.ts"
 import { Metrics, type VersionMetrics } from "../telemetry/Metrics.ts"
 import { fileDigest } from "./FileDigest.ts"
 import { PluginCatalogue } from "./PluginCatalogue.ts"
@@ -52,13 +52,17 @@ interface Slot {
 }
 
 /** Opens a version for as long as the scope: its instances, its codec, its queue. */
-const openVersion = Effect.fnUntraced(function*(plan: VersionPlan, metrics: VersionMetrics) {
+const openVersion = Effect.fnUntraced(function*(
+  plan: VersionPlan,
+  metrics: VersionMetrics,
+  onHealth: (health: Health) => Effect.Effect<void>
+) {
   const host = yield* ModelHost
   const batcher = yield* Batcher
   const { plugin } = plan.plugin
   const { model, options, version } = plan.entry
   const [hosted, revision] = yield* Effect.all(
-    [host.open(plan.spec, plan.threads), fileDigest(plan.spec.path)],
+    [host.open(plan.spec, plan.threads, { runTimeoutMs: plan.runTimeoutMs, onHealth }), fileDigest(plan.spec.path)],
     { concurrency: "unbounded" }
   )
   const { signature } = hosted
@@ -129,20 +133,36 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
           })
         }
 
+        /** A version whose instances end again and again answers no more until one of them lives. */
+        const onHealth = (slot: Slot, recorder: VersionMetrics) => (health: Health) =>
+          Effect.suspend(() => {
+            const name = modelId(slot.plan.entry.model, slot.plan.entry.version)
+            const failing = health._tag === "Failing"
+            slot.failure = failing ? health.reason : undefined
+            if (slot.served !== undefined) {
+              slot.state = failing ? "failed" : "ready"
+              recorder.loaded(!failing)
+            }
+            return failing
+              ? Effect.logError(`${name} has failed: ${health.reason}. It is tried again in the background`)
+              : Effect.logInfo(`${name} is ready again`)
+          })
+
         const start = Effect.fnUntraced(
           function*(slot: Slot) {
             const { model, version } = slot.plan.entry
             slot.state = "loading"
             // A scope of its own: a version that fails half open leaves nothing behind.
             const own = yield* Scope.fork(versions)
-            const opened = yield* openVersion(slot.plan, metrics.registerVersion(model, version)).pipe(
+            const recorder = metrics.registerVersion(model, version)
+            const opened = yield* openVersion(slot.plan, recorder, onHealth(slot, recorder)).pipe(
               Scope.provide(own),
               Effect.exit
             )
             if (Exit.isSuccess(opened)) {
               slot.served = opened.value
-              slot.state = "ready"
-              return opened.value.metrics.loaded(true)
+              slot.state = slot.failure === undefined ? "ready" : "failed"
+              return recorder.loaded(slot.state === "ready")
             }
             const error = Cause.squash(opened.cause)
             slot.failure = error instanceof Error ? error.message : String(error)

@@ -65,6 +65,7 @@ const readModel = (name: string, model: ModelYaml, document: YamlDocument, direc
     },
     cache: entry.cache ?? true,
     timeoutMs: entry.timeout_ms,
+    runTimeout: entry.run_timeout,
     source: sourceOf(["models", name, "versions", version])
   }))
   return {
@@ -76,14 +77,6 @@ const readModel = (name: string, model: ModelYaml, document: YamlDocument, direc
     source: sourceOf(["models", name])
   }
 }
-
-const isolationNotices = (model: ModelEntry): ReadonlyArray<string> =>
-  model.versions
-    .filter((version) => version.isolation === "process")
-    .map((version) =>
-      `${version.source.file}:${version.source.line}: model "${model.name}" version "${version.version}" asks for ` +
-      "isolation: process, which does nothing yet: it runs in a worker thread"
-    )
 
 /** Decodes and cross-checks a parsed registry. Paths resolve against the registry's own directory. */
 export const decodeRegistry = (document: YamlDocument): Result.Result<Registry, ConfigError> =>
@@ -103,6 +96,6 @@ export const decodeRegistry = (document: YamlDocument): Result.Result<Registry, 
       file: document.file,
       defaultModel: registry.default_model ?? first.name,
       models,
-      notices: models.flatMap((model) => [...rolloutNotice(model), ...isolationNotices(model)])
+      notices: models.flatMap(rolloutNotice)
     }
   })

@@ -49,6 +49,8 @@ export interface VersionEntry {
   /** Whether answers may be kept. */
   readonly cache: boolean
   readonly timeoutMs: number | undefined
+  /** How long one batch may compute; undefined: the configuration's. */
+  readonly runTimeout: Duration.Duration | undefined
   readonly source: SourceLine
 }
 

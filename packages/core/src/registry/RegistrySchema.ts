@@ -4,6 +4,7 @@
  */
 import { Device, Precision, VersionStatus } from "@sluice/domain/ModelInfo"
 import { TimeoutMs } from "@sluice/domain/PredictRequest"
+import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { DurationText } from "../config/DurationText.ts"
 
@@ -15,6 +16,11 @@ const count = (maximum: number) => {
 const fraction = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 1 }))
 const percentage = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 100 }))
 const path = Schema.NonEmptyString
+
+const someTime = "a duration above 0, such as \"500 millis\" or \"10s\", or a number of seconds"
+const longerThanNothing = DurationText("seconds").check(
+  Schema.makeFilter((duration) => Duration.toMillis(duration) > 0, { expected: someTime })
+)
 
 const BatchingYaml = Schema.Struct({
   max_batch_size: Schema.optionalKey(count(65_536)),
@@ -41,7 +47,8 @@ export const VersionYaml = Schema.Struct({
   isolation: Schema.optionalKey(Schema.Literals(["thread", "process"])),
   batching: Schema.optionalKey(BatchingYaml),
   cache: Schema.optionalKey(Schema.Boolean),
-  timeout_ms: Schema.optionalKey(TimeoutMs)
+  timeout_ms: Schema.optionalKey(TimeoutMs),
+  run_timeout: Schema.optionalKey(longerThanNothing)
 })
 export interface VersionYaml extends Schema.Schema.Type<typeof VersionYaml> {}
 

@@ -29,6 +29,7 @@ export interface ServingConfig {
   readonly window: Duration.Duration
   readonly queueCapacity: number
   readonly timeoutMs: number
+  readonly runTimeout: Duration.Duration
 }
 
 export interface VersionPlan {
@@ -44,6 +45,7 @@ export interface VersionPlan {
   readonly windowMs: number
   readonly queueCapacity: number
   readonly timeoutMs: number
+  readonly runTimeoutMs: number
   /** Said to the operator when the version starts. */
   readonly notices: ReadonlyArray<string>
 }
@@ -88,7 +90,13 @@ export const planVersion = Effect.fnUntraced(function*(
   )
   const device = entry.device ?? config.device
   const { serving } = plugin.plugin
-  const threads = planThreads({ cores: config.cores, serving, instances: entry.instances, threads: entry.threads })
+  const threads = planThreads({
+    cores: config.cores,
+    serving,
+    instances: entry.instances,
+    threads: entry.threads,
+    isolation: entry.isolation
+  })
   return {
     entry,
     plugin,
@@ -119,6 +127,7 @@ export const planVersion = Effect.fnUntraced(function*(
     windowMs: Duration.toMillis(entry.batching.window ?? config.window),
     queueCapacity: entry.batching.queueCapacity ?? config.queueCapacity,
     timeoutMs: entry.timeoutMs ?? config.timeoutMs,
+    runTimeoutMs: Duration.toMillis(entry.runTimeout ?? config.runTimeout),
     notices: choice.notice === undefined ? [] : [choice.notice]
   } satisfies VersionPlan
 })

@@ -1,5 +1,6 @@
 import { afterEach, assert, describe, it } from "@effect/vitest"
-import { type HostedModel, ModelHost } from "@sluice/core/execution/ModelHost"
+import type { HostedModel, Instance, RunError } from "@sluice/core/execution/HostedModel"
+import { ModelHost } from "@sluice/core/execution/ModelHost"
 import type { ThreadPlan } from "@sluice/core/execution/ThreadPlan"
 import { WorkerPool } from "@sluice/core/execution/WorkerPool"
 import type { LoadSpec } from "@sluice/core/execution/WorkerProtocol"
@@ -11,6 +12,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
+import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import type { Worker } from "node:worker_threads"
@@ -18,7 +20,7 @@ import { cells, orders, sharedCells } from "../fixtures/ScriptedPlugin.ts"
 import { turn } from "../LocalEngine.ts"
 
 const pluginUrl = new URL("../fixtures/ScriptedPlugin.ts", import.meta.url).href
-const alone: ThreadPlan = { instances: 1, threads: 1, shareWorker: false }
+const alone: ThreadPlan = { instances: 1, threads: 1, isolation: "thread", shareWorker: false }
 const shared: ThreadPlan = { ...alone, shareWorker: true }
 
 /** Every worker thread that this process has started. One that has ended has no thread id. */
@@ -42,9 +44,12 @@ const specOf = (options: object, plan: ThreadPlan, version: string): LoadSpec =>
   options
 })
 
+/** Longer than any test. */
+const runTimeoutMs = 3_600_000
+
 const open = Effect.fnUntraced(function*(options: object = {}, plan = alone, version = "v1") {
   const host = yield* ModelHost
-  return yield* host.open(specOf(options, plan, version), plan)
+  return yield* host.open(specOf(options, plan, version), plan, { runTimeoutMs })
 })
 
 const tensors = (...values: ReadonlyArray<number>): TensorMap => ({
@@ -53,13 +58,31 @@ const tensors = (...values: ReadonlyArray<number>): TensorMap => ({
 
 const numbers = (outputs: TensorMap) => Array.from<string | number | bigint, number>(outputs["y"]?.data ?? [], Number)
 
-/** Runs these numbers on the next idle instance. */
-const run = (hosted: HostedModel, ...values: ReadonlyArray<number>) =>
-  Effect.acquireUseRelease(
-    hosted.acquire,
-    (instance) => Effect.map(instance.run(tensors(...values)), ({ outputs }) => numbers(outputs)),
-    hosted.giveBack
+const runTensors = (instance: Instance, inputs: TensorMap) =>
+  Effect.callback<ReadonlyArray<number>, RunError>((resume) => {
+    let returned = false
+    instance.run(inputs, (result) => {
+      assert.isTrue(returned, "nothing settles before run has returned")
+      resume(Effect.fromResult(Result.map(result, ({ outputs }) => numbers(outputs))))
+    })
+    returned = true
+  })
+
+const runOn = (instance: Instance, ...values: ReadonlyArray<number>) => runTensors(instance, tensors(...values))
+
+/** Waits for so many instances that can be given work. */
+const instancesOf = (hosted: HostedModel, count: number): Effect.Effect<ReadonlyArray<Instance>> =>
+  Effect.suspend(() =>
+    hosted.instances().length >= count
+      ? Effect.succeed(hosted.instances())
+      : Effect.andThen(turn, instancesOf(hosted, count))
   )
+
+const instanceOf = (hosted: HostedModel) => Effect.map(instancesOf(hosted, 1), (instances) => instances[0]!)
+
+/** Runs these numbers on the first instance there is. */
+const run = (hosted: HostedModel, ...values: ReadonlyArray<number>) =>
+  Effect.flatMap(instanceOf(hosted), (instance) => runOn(instance, ...values))
 
 /** Waits until a shared cell is no longer what it was. */
 const changed = (memory: Int32Array, cell: number, from: number) =>
@@ -90,9 +113,9 @@ describe("ModelHost", () => {
   test("has as many instances as planned, each in a worker of its own", function*() {
     const memory = sharedCells()
     const hosted = yield* open({ cells: memory }, { ...alone, instances: 3 })
-    const instances = yield* Effect.all([hosted.acquire, hosted.acquire, hosted.acquire])
+    const instances = yield* instancesOf(hosted, 3)
     assert.strictEqual(living().length, 3)
-    const fibers = yield* Effect.forEach(instances, (instance) => Effect.forkChild(instance.run(tensors(orders.hold))))
+    const fibers = yield* Effect.forEach(instances, (instance) => Effect.forkChild(runOn(instance, orders.hold)))
     // Three warm-ups and three runs at a time.
     while (Atomics.load(memory, cells.runs) < 6) yield* changed(memory, cells.runs, Atomics.load(memory, cells.runs))
     yield* openGate(memory)
@@ -124,9 +147,8 @@ describe("ModelHost", () => {
 
     test("survives an exception that nobody caught", function*() {
       const hosted = yield* open()
-      const before = yield* hosted.acquire
-      assert.deepStrictEqual(numbers((yield* before.run(tensors(orders.crashLater))).outputs), [-18])
-      yield* hosted.giveBack(before)
+      const before = yield* instanceOf(hosted)
+      assert.deepStrictEqual(yield* runOn(before, orders.crashLater), [-18])
       const crashed = workers.at(-1)
       yield* Effect.promise(async () => {
         if (crashed?.threadId !== -1) await new Promise((resolve) => crashed?.once("exit", resolve))
@@ -182,7 +204,7 @@ describe("ModelHost", () => {
       test(`says why: ${String(reason)}`, function*() {
         const host = yield* ModelHost
         const error = yield* Effect.flip(
-          host.open({ ...specOf(options, alone, "v1"), pluginUrl: url }, alone)
+          host.open({ ...specOf(options, alone, "v1"), pluginUrl: url }, alone, { runTimeoutMs })
         )
         assert.strictEqual(error._tag, "LoadFailed")
         assert.match(error.reason, reason)
@@ -218,11 +240,11 @@ describe("ModelHost", () => {
 
     test("tells a caller whose inputs cannot be moved, and the instance goes on", function*() {
       const hosted = yield* open()
-      const instance = yield* hosted.acquire
+      const instance = yield* instanceOf(hosted)
       const inputs = tensors(1)
-      yield* instance.run(inputs)
-      assert.strictEqual((yield* Effect.flip(instance.run(inputs)))._tag, "ModelFailed")
-      assert.deepStrictEqual(numbers((yield* instance.run(tensors(2))).outputs), [4])
+      yield* runTensors(instance, inputs)
+      assert.strictEqual((yield* Effect.flip(runTensors(instance, inputs)))._tag, "ModelFailed")
+      assert.deepStrictEqual(yield* runOn(instance, 2), [4])
     })
   })
 
@@ -279,10 +301,10 @@ describe("ModelHost", () => {
     const laterCalls = (name: string, plan: ThreadPlan) =>
       test(`fails later calls at once: ${name}`, function*() {
         const scope = yield* Scope.make()
-        const instance = yield* Effect.flatMap(Scope.provide(open({}, plan), scope), (hosted) => hosted.acquire)
+        const instance = yield* Effect.flatMap(Scope.provide(open({}, plan), scope), instanceOf)
         yield* Scope.close(scope, Exit.void)
         assert.isFalse(instance.alive())
-        assert.strictEqual((yield* Effect.flip(instance.run(tensors(1))))._tag, "InstanceLost")
+        assert.strictEqual((yield* Effect.flip(runOn(instance, 1)))._tag, "InstanceLost")
       })
     laterCalls("in a worker of its own", alone)
     laterCalls("in a shared worker", shared)

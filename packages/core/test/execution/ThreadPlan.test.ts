@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { planThreads } from "@sluice/core/execution/ThreadPlan"
+import { type Isolation, planThreads } from "@sluice/core/execution/ThreadPlan"
 import type { ServingDefaults } from "@sluice/plugin-sdk/Plugin"
 import * as fc from "fast-check"
 
@@ -8,8 +8,9 @@ const many: Partial<ServingDefaults> = { instances: "cores", threads: 1 }
 const plan = (
   cores: number,
   serving: Partial<ServingDefaults> | undefined,
-  asked: { readonly instances?: number; readonly threads?: number } = {}
-) => planThreads({ cores, serving, instances: asked.instances, threads: asked.threads })
+  asked: { readonly instances?: number; readonly threads?: number } = {},
+  isolation: Isolation = "thread"
+) => planThreads({ cores, serving, instances: asked.instances, threads: asked.threads, isolation })
 
 describe("planThreads", () => {
   it.each([
@@ -36,6 +37,7 @@ describe("planThreads", () => {
   it("lets an instance share a worker only where the plugin says so", () => {
     assert.isFalse(plan(2, undefined).shareWorker)
     assert.isTrue(plan(2, { shareWorker: true }).shareWorker)
+    assert.isFalse(plan(2, { shareWorker: true }, {}, "process").shareWorker, "a process is nobody else's")
   })
 
   const count = fc.integer({ min: 1, max: 64 })
@@ -55,7 +57,7 @@ describe("planThreads", () => {
         ...(preferredInstances === undefined ? {} : { instances: preferredInstances }),
         ...(preferredThreads === undefined ? {} : { threads: preferredThreads })
       }
-      const planned = planThreads({ cores, serving, instances, threads })
+      const planned = planThreads({ cores, serving, instances, threads, isolation: "thread" })
       assert.isAtLeast(planned.instances, 1)
       assert.isAtLeast(planned.threads, 1)
       if (instances !== undefined) assert.strictEqual(planned.instances, instances)

@@ -63,6 +63,7 @@ describe("decodeRegistry", () => {
       batching: { maxBatchSize: undefined, maxBatchCost: undefined, window: undefined, queueCapacity: undefined },
       cache: true,
       timeoutMs: undefined,
+      runTimeout: undefined,
       source: { file, line: 5 }
     })
     assert.strictEqual(v2?.status, "candidate")
@@ -95,6 +96,7 @@ models:
         batching: { max_batch_size: 8, max_batch_cost: 4096, window: 5 ms, queue_capacity: 10 }
         cache: false
         timeout_ms: 1500
+        run_timeout: 10
     rollout_strategy:
       type: shadow
       shadow_percentage: 12.5
@@ -117,6 +119,7 @@ models:
     assert.deepStrictEqual(version?.options, { labels: ["x", "y"], deep: { n: 1 } })
     assert.deepStrictEqual([version?.device, version?.instances, version?.threads], ["cuda", 2, 3])
     assert.deepStrictEqual([version?.isolation, version?.cache, version?.timeoutMs], ["process", false, 1500])
+    assert.deepStrictEqual(version?.runTimeout, Duration.seconds(10))
     assert.strictEqual(version?.batching.maxBatchSize, 8)
     assert.strictEqual(version?.batching.maxBatchCost, 4096)
     assert.strictEqual(version?.batching.queueCapacity, 10)
@@ -134,11 +137,7 @@ models:
         interval: Duration.seconds(30)
       }
     })
-    assert.strictEqual(registry.notices.length, 2)
-    assert.include(
-      registry.notices[1],
-      "model \"b\" version \"1.0\" asks for isolation: process, which does nothing yet"
-    )
+    assert.strictEqual(registry.notices.length, 1)
   })
 
   it("takes type: pinned as the one change that stops a rollout", () => {
@@ -259,6 +258,15 @@ describe("decodeRegistry refuses", () => {
       "no instances",
       sample.replace("status: \"active\"", "instances: 0"),
       at(5, "models.sentiment.versions.v1.instances: expected a whole number from 1 to 1024, got 0")
+    ],
+    [
+      "a run that may take no time",
+      sample.replace("status: \"active\"", "run_timeout: 0"),
+      at(
+        5,
+        "models.sentiment.versions.v1.run_timeout: expected a duration above 0, such as \"500 millis\" or \"10s\", " +
+          "or a number of seconds, got 0"
+      )
     ],
     [
       "a timeout of no time",

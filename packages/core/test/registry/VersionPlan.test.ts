@@ -16,7 +16,8 @@ const config: ServingConfig = {
   maxBatchCost: undefined,
   window: Duration.zero,
   queueCapacity: 100,
-  timeoutMs: 1000
+  timeoutMs: 1000,
+  runTimeout: Duration.seconds(30)
 }
 
 const catalogue = PluginCatalogue.layer(
@@ -62,7 +63,7 @@ describe("planVersion", () => {
       const plans = [
         yield* plan({ plugin: "second" }),
         yield* plan({ plugin: "second" }, { maxBatchSize: 5, maxBatchCost: 70, window: Duration.millis(2) }),
-        yield* plan({ plugin: "second", batching, timeout_ms: 30 }, {
+        yield* plan({ plugin: "second", batching, timeout_ms: 30, run_timeout: "2s", isolation: "process" }, {
           maxBatchSize: 5,
           maxBatchCost: 70,
           window: Duration.millis(2)
@@ -72,7 +73,9 @@ describe("planVersion", () => {
         plans.map((plan) => [plan.maxBatchSize, plan.maxBatchCost, plan.windowMs, plan.queueCapacity, plan.timeoutMs]),
         [[7, Infinity, 0, 100, 1000], [5, 70, 2, 100, 1000], [3, 50, 20, 9, 30]]
       )
-      assert.deepStrictEqual(plans[0]?.threads, { instances: 4, threads: 1, shareWorker: false })
+      assert.deepStrictEqual(plans.map((plan) => plan.runTimeoutMs), [30_000, 30_000, 2000])
+      assert.deepStrictEqual(plans.map((plan) => plan.threads.isolation), ["thread", "thread", "process"])
+      assert.deepStrictEqual(plans[0]?.threads, { instances: 4, threads: 1, isolation: "thread", shareWorker: false })
     }))
 
   it.effect("gives worker and codec the same file, device and precision, and the worker the options as they are written", () =>

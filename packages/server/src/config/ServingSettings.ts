@@ -13,5 +13,6 @@ export const servingConfig = ({ batching, limits, models }: Settings, cores: num
   maxBatchCost: undefined,
   window: batching.window,
   queueCapacity: batching.queueCapacity,
-  timeoutMs: Duration.toMillis(limits.requestTimeout)
+  timeoutMs: Duration.toMillis(limits.requestTimeout),
+  runTimeout: limits.runTimeout
 })

@@ -204,6 +204,15 @@ export const settingDefinitions = {
       meaning:
         "How long a request may take where neither the caller nor the model says; then it gets 504. Less frees " +
         "callers sooner, too little fails slow models."
+    }),
+    runTimeout: setting({
+      env: "RUN_TIMEOUT",
+      type: Type.duration("seconds", Duration.hours(1), Duration.millis(1)),
+      default: Duration.seconds(30),
+      unit: "s",
+      meaning:
+        "How long one batch may compute before its instance counts as hung and is replaced, where the registry does " +
+        "not say. Less frees its callers sooner; less than the longest batch needs replaces instances that are well."
     })
   },
   auth: {

@@ -83,12 +83,15 @@ export const choice = <const A extends string>(words: ReadonlyArray<A>): Setting
 
 export const duration = (
   unit: DurationUnit,
-  maximum: Duration.Duration
+  maximum: Duration.Duration,
+  minimum: Duration.Duration = Duration.zero
 ): SettingType<Duration.Duration> => ({
-  expected: `${durationExpectation(unit)}, at most ${printDuration(maximum)}`,
+  expected: `${durationExpectation(unit)}, ${
+    Duration.isZero(minimum) ? "" : `at least ${printDuration(minimum)} and `
+  }at most ${printDuration(maximum)}`,
   parse: (value) =>
     typeof value === "string" || typeof value === "number"
-      ? Option.filter(parseDuration(value, unit), (duration) => Duration.isLessThanOrEqualTo(duration, maximum))
+      ? Option.filter(parseDuration(value, unit), Duration.between({ minimum, maximum }))
       : Option.none(),
   print: printDuration
 })

@@ -81,7 +81,11 @@ describe("resolveSettings", () => {
       "@sluice/plugin-onnx"
     ])
     assert.deepStrictEqual(settings.batching, { maxBatchSize: undefined, window: Duration.zero, queueCapacity: 1024 })
-    assert.deepStrictEqual(settings.limits, { maxBodyBytes: 8_388_608, requestTimeout: Duration.seconds(30) })
+    assert.deepStrictEqual(settings.limits, {
+      maxBodyBytes: 8_388_608,
+      requestTimeout: Duration.seconds(30),
+      runTimeout: Duration.seconds(30)
+    })
     assert.deepStrictEqual(settings.shutdown, { timeout: Duration.seconds(30), drainDelay: Duration.millis(500) })
     assert.isUndefined(redisEndpoint(settings.redis))
     assert.isTrue(table.every((row) => row.source === "default"))
