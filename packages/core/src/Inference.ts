@@ -2,127 +2,43 @@
  * The one pipeline: every prediction, whatever its surface, goes through here from request to answer.
  */
 import { errorCatalogue } from "@sluice/domain/ErrorCatalogue"
-import {
-  DeadlineExceeded,
-  type InferenceError,
-  InvalidInput,
-  MalformedRequest,
-  ModelFailed
-} from "@sluice/domain/Errors"
+import { DeadlineExceeded, type InferenceError } from "@sluice/domain/Errors"
 import { modelId } from "@sluice/domain/Ids"
-import type { Item } from "@sluice/domain/Item"
 import type { VersionState } from "@sluice/domain/ModelInfo"
-import type { ModelSignature } from "@sluice/domain/ModelSignature"
-import type { Tensor, TensorMap } from "@sluice/domain/Tensor"
 import { zeroRow } from "@sluice/plugin-sdk/TensorRows"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as References from "effect/References"
 import * as Result from "effect/Result"
-import type { BatchRow, RowOutput } from "./batching/Batcher.ts"
+import type { RowResult } from "./batching/Submission.ts"
 import { PredictionCache } from "./cache/PredictionCache.ts"
-import type { InferInput, InferredItem, InferRequest, InferResult } from "./InferRequest.ts"
-import type { ItemOutput } from "./ItemOutput.ts"
-import { monotonicMs } from "./Monotonic.ts"
+import {
+  circuitOutcome,
+  type EncodedItem,
+  type InferCall,
+  inferResult,
+  mergeRows,
+  rowsOf,
+  submissionOf
+} from "./InferCall.ts"
+import type { InferRequest, InferResult } from "./InferRequest.ts"
+import { encodeUnit, type Unit, unitsOf } from "./ItemCodec.ts"
+import { monotonicReader } from "./Monotonic.ts"
 import { ModelRegistry, type ServedVersion } from "./registry/ModelRegistry.ts"
-import { tensorRows } from "./registry/TensorInput.ts"
 import { CircuitBreaker } from "./resilience/CircuitBreaker.ts"
 import { Metrics } from "./telemetry/Metrics.ts"
-import { withSpan } from "./telemetry/Spans.ts"
+import { currentSpan, withSpan } from "./telemetry/Spans.ts"
 
-type ComputeError = Exclude<InferenceError, DeadlineExceeded>
-type ComputeResult = Result.Result<ItemOutput, ComputeError>
-type Unit = Item | TensorMap
+/** Items are encoded on the event loop, which others wait for: for so long at a time, in milliseconds. */
+const encodeSliceMs = 2
+/** A request of more items is encoded in slices. */
+const itemsAtOnce = 32
 
-/** What the stages took, in milliseconds; filled in as they end. */
-interface Timings {
-  cache: number
-  encode: number
-  queue: number
-  compute: number
-}
-
-/** A text model's own input form over tensors: one BYTES tensor "text" of shape [n] or [n, 1]. */
-const textSignature = ({ shape }: Tensor): ModelSignature => ({
-  inputs: [{ name: "text", datatype: "BYTES", shape: shape.length === 2 ? [-1, 1] : [-1] }],
-  outputs: [],
-  batchable: true
+const nextTurn = Effect.callback<void>((resume) => {
+  setImmediate(() => resume(Effect.void))
 })
-
-/** The request's items: natural ones as they are, tensors cut into rows. */
-const unitsOf = (
-  { codec, signature }: ServedVersion,
-  input: InferInput
-): Result.Result<ReadonlyArray<Unit>, MalformedRequest> => {
-  if (input._tag === "Items") {
-    return input.items.length > 0
-      ? Result.succeed(input.items)
-      : Result.fail(new MalformedRequest({ detail: "no items; send at least one" }))
-  }
-  const { text, ...others } = input.tensors
-  if (text === undefined || Object.keys(others).length > 0 || !codec.accepts.includes("Text")) {
-    return tensorRows(signature, input.tensors)
-  }
-  return Result.map(
-    tensorRows(textSignature(text), { text }),
-    (rows) => rows.map((row): Item => ({ _tag: "Text", text: String(row["text"]?.data[0]) }))
-  )
-}
-
-const isItem = (unit: Unit): unit is Item => typeof unit["_tag"] === "string"
-
-/** A codec is a plugin's code on our event loop: what it throws is the model's failure on that item. */
-const fromCodec = <A, E>(
-  { plan }: ServedVersion,
-  use: () => Result.Result<A, E>
-): Result.Result<A, E | ModelFailed> => {
-  const { model, version } = plan.entry
-  const used = Result.try(use)
-  if (Result.isSuccess(used)) return used.success
-  plan.context.log("error", `the codec of ${modelId(model, version)} threw: ${String(used.failure)}`)
-  return Result.fail(new ModelFailed({ model, version }))
-}
-
-const encode = (version: ServedVersion, unit: Unit): Result.Result<BatchRow, InvalidInput | ModelFailed> =>
-  fromCodec(version, () => {
-    const inputs = isItem(unit)
-      ? Result.mapError(version.codec.encode(unit), ({ detail }) => new InvalidInput({ detail }))
-      : Result.succeed(unit)
-    return Result.map(inputs, (inputs) => ({ inputs, cost: version.codec.cost?.(inputs) ?? 1 }))
-  })
-
-/** An item's answer: in its task's natural form, if it was asked in one. */
-const inferItem = (
-  version: ServedVersion,
-  { cost, outputs }: ItemOutput,
-  natural: boolean,
-  cached: boolean,
-  latencyMs: number
-): Result.Result<InferredItem, ModelFailed> =>
-  fromCodec(version, () => {
-    const prediction = natural ? version.codec.decode(outputs) : undefined
-    return Result.succeed({ outputs, cost, prediction, cached, latencyMs })
-  })
-
-/** Equal items are encoded once, so each is told its own place last. */
-const inPlace = <E extends InferenceError>(error: E, item: number): E | InvalidInput =>
-  error._tag === "InvalidInput" ? new InvalidInput({ item, detail: error.detail }) : error
-
-type ComputeExit = Exit.Exit<ReadonlyArray<ComputeResult>, ComputeError>
-
-/**
- * Only what the model itself did says something about its health; a full queue or a bad item does not. No codec has
- * checked raw tensors, so that the model fails on them may be the caller's doing, and must not close it for others.
- */
-const classifyBy = (input: InferInput) => (exit: ComputeExit): "success" | "failure" | "ignored" => {
-  if (Exit.isFailure(exit)) return "ignored"
-  const isFault = (result: ComputeResult): boolean =>
-    Result.isFailure(result) &&
-    (result.failure._tag === "InstanceLost" || (result.failure._tag === "ModelFailed" && input._tag === "Items"))
-  if (exit.value.some(isFault)) return "failure"
-  return exit.value.some(Result.isSuccess) ? "success" : "ignored"
-}
 
 export interface WarmedUp {
   readonly model_id: string
@@ -130,10 +46,9 @@ export interface WarmedUp {
   readonly latency_ms: number
 }
 
-const firstFailure = (result: InferResult): InferenceError | undefined => {
-  const failed = result.items.find(Result.isFailure)
-  return failed === undefined ? undefined : failed.failure
-}
+const firstFailure = (result: InferResult): InferenceError | undefined => result.items.find(Result.isFailure)?.failure
+
+type Answered = Result.Result<InferResult, InferenceError>
 
 export class Inference extends Context.Service<Inference, {
   /**
@@ -142,13 +57,10 @@ export class Inference extends Context.Service<Inference, {
    */
   readonly infer: (request: InferRequest) => Effect.Effect<InferResult, InferenceError>
   /**
-   * The same without a fiber, for surfaces that take thousands of requests a second: `answer` is called exactly once,
-   * unless the function that is returned was called before, which says that the caller has left.
+   * The same without a fiber, for surfaces that take thousands of requests a second. `answer` is called once, perhaps
+   * before this returns; not after the function that is returned was called, which says that the caller has left.
    */
-  readonly start: (
-    request: InferRequest,
-    answer: (result: Result.Result<InferResult, InferenceError>) => void
-  ) => () => void
+  readonly start: (request: InferRequest, answer: (result: Answered) => void) => () => void
   /** Runs one row of zeros through a version's queue and worker. */
   readonly warmup: (model: string, version: string | undefined) => Effect.Effect<WarmedUp, InferenceError>
 }>()("sluice/core/Inference") {
@@ -160,124 +72,212 @@ export class Inference extends Context.Service<Inference, {
       const cache = yield* PredictionCache
       const breaker = yield* CircuitBreaker
       const metrics = yield* Metrics
+      const now = yield* monotonicReader
+      const runFork = Effect.runForkWith(yield* Effect.context<never>())
+
+      const begin = (request: InferRequest): Result.Result<InferCall, InferenceError> => {
+        const startedMs = now()
+        const chosen = registry.choose(request.model, request.version)
+        if (Result.isFailure(chosen)) {
+          metrics.refused(errorCatalogue[chosen.failure._tag].code)
+          return Result.fail(chosen.failure)
+        }
+        const version = chosen.success
+        const timeoutMs = request.timeoutMs ?? version.plan.timeoutMs
+        const timings = { cache: 0, encode: 0, queue: 0, compute: 0 }
+        return Result.succeed({ request, version, startedMs, timeoutMs, timings })
+      }
+
+      const noteEncode = ({ timings, version }: InferCall, startedMs: number): void => {
+        const encodeMs = now() - startedMs
+        timings.encode += encodeMs
+        version.metrics.stage("encode", encodeMs / 1000)
+      }
+
+      const count = ({ startedMs, version }: InferCall, answered: Answered): void => {
+        const error = Result.isFailure(answered) ? answered.failure : firstFailure(answered.success)
+        const seconds = (now() - startedMs) / 1000
+        version.metrics.request(seconds, error === undefined ? undefined : errorCatalogue[error._tag].code)
+      }
+
+      const encodeAll = Effect.fnUntraced(function*(
+        version: ServedVersion,
+        units: ReadonlyArray<Unit>,
+        indexes: ReadonlyArray<number>
+      ) {
+        const encoded: Array<EncodedItem> = []
+        let sliceEndsMs = now() + encodeSliceMs
+        for (const index of indexes) {
+          encoded.push(encodeUnit(version, units[index]!))
+          if (now() < sliceEndsMs) continue
+          yield* nextTurn
+          sliceEndsMs = now() + encodeSliceMs
+        }
+        return encoded
+      })
 
       /** Encodes the items that the cache had not, and queues those that could be encoded. */
       const compute = Effect.fnUntraced(function*(
-        version: ServedVersion,
+        call: InferCall,
         units: ReadonlyArray<Unit>,
-        indexes: ReadonlyArray<number>,
-        request: InferRequest,
-        timings: Timings
+        indexes: ReadonlyArray<number>
       ) {
-        const started = yield* monotonicMs
-        const encoded = indexes.map((index) => encode(version, units[index]!))
-        const encodeMs = (yield* monotonicMs) - started
-        timings.encode += encodeMs
-        version.metrics.stage("encode", encodeMs / 1000)
-        const rows = encoded.filter(Result.isSuccess).map((result) => result.success)
-        const refusals = encoded.filter(Result.isFailure).map((result) => Result.fail(result.failure))
-        if (rows.length === 0) return refusals
-        const { model, version: name } = version.plan.entry
-        const computed: ReadonlyArray<Result.Result<RowOutput, ComputeError>> = yield* breaker.guard(
-          withSpan("Batcher.submit")(version.queue.submit(rows, request.priority)),
-          { model, version: name, classify: classifyBy(request.input) }
-        ).pipe(withSpan("CircuitBreaker.guard"))
-        for (const row of computed) {
-          if (Result.isFailure(row)) continue
-          timings.queue = Math.max(timings.queue, row.success.queueMs)
-          timings.compute = Math.max(timings.compute, row.success.computeMs)
-        }
-        version.metrics.stage("queue", timings.queue / 1000)
-        let next = 0
-        let refused = 0
-        return encoded.map((result): ComputeResult =>
-          Result.isFailure(result) ? refusals[refused++]! : computed[next++]!
-        )
-      })
-
-      const answer = Effect.fnUntraced(function*(version: ServedVersion, request: InferRequest, startedMs: number) {
-        const { entry } = version.plan
-        const units = yield* Effect.fromResult(unitsOf(version, request.input))
-        const timings: Timings = { cache: 0, encode: 0, queue: 0, compute: 0 }
-        let computeMs = 0
-        const resolved = yield* cache.resolve({
-          namespace: version.cacheNamespace,
-          inputs: units,
-          mode: entry.cache ? request.cache : "bypass",
-          compute: Effect.fnUntraced(function*(indexes) {
-            const from = yield* monotonicMs
-            const results = yield* compute(version, units, indexes, request, timings)
-            computeMs += (yield* monotonicMs) - from
-            return results
-          })
-        }).pipe(withSpan("PredictionCache.resolve"))
-        const totalMs = (yield* monotonicMs) - startedMs
-        timings.cache = Math.max(0, totalMs - computeMs)
-        version.metrics.stage("cache", timings.cache / 1000)
-        const natural = request.input._tag === "Items"
-        const items = resolved.outcomes.map((outcome, i) => {
-          const cached = resolved.hits[i] ?? false
-          const inferred = Result.flatMap(outcome, (output) => inferItem(version, output, natural, cached, totalMs))
-          return Result.mapError(inferred, (error) => inPlace(error, i))
+        const { request, version } = call
+        const startedMs = now()
+        const encoded = yield* encodeAll(version, units, indexes)
+        noteEncode(call, startedMs)
+        const rows = rowsOf(encoded)
+        if (rows.length === 0) return mergeRows(call, encoded, [])
+        const span = yield* currentSpan
+        const submit = Effect.callback<ReadonlyArray<RowResult>, InferenceError>((resume) => {
+          const submitted = version.queue.submit(
+            submissionOf(call, rows, span),
+            (outcome) => resume(Effect.fromResult(outcome))
+          )
+          if (Result.isSuccess(submitted)) return Effect.sync(submitted.success)
+          resume(Effect.fail(submitted.failure))
         })
-        version.metrics.stage("decode", ((yield* monotonicMs) - startedMs - totalMs) / 1000)
-        const result: InferResult = {
-          model: entry.model,
-          version: entry.version,
-          signature: version.signature,
-          cacheStatus: resolved.status,
-          timings: { ...timings, total: totalMs },
-          items
-        }
-        return result
+        const { model, version: name } = version.plan.entry
+        const computed = yield* breaker.guard(withSpan("Batcher.submit")(submit), {
+          model,
+          version: name,
+          classify: (exit) => Exit.isFailure(exit) ? "ignored" : circuitOutcome(request, exit.value)
+        }).pipe(withSpan("CircuitBreaker.guard"))
+        return mergeRows(call, encoded, computed)
       })
 
-      const infer = Effect.fnUntraced(function*(request: InferRequest) {
-        const startedMs = yield* monotonicMs
-        const version = yield* registry.get(request.model, request.version).pipe(
-          Effect.tapError((error) => Effect.sync(() => metrics.refused(errorCatalogue[error._tag].code))),
-          withSpan("Rollout.choose")
-        )
-        const timeoutMs = request.timeoutMs ?? version.plan.timeoutMs
+      /** The whole way, with the stages that need a fiber: cache, breaker, spans. */
+      const inferInStages = (call: InferCall): Effect.Effect<InferResult, InferenceError> => {
+        const { request, startedMs, timeoutMs, timings, version } = call
         const { model, version: name } = version.plan.entry
-        const answered = yield* answer(version, request, startedMs).pipe(
+        return Effect.gen(function*() {
+          const units = yield* Effect.fromResult(unitsOf(version, request.input))
+          let computeMs = 0
+          const resolved = yield* cache.resolve({
+            namespace: version.cacheNamespace,
+            inputs: units,
+            mode: version.cacheable() ? request.cache : "bypass",
+            compute: Effect.fnUntraced(function*(indexes) {
+              const from = now()
+              const results = yield* compute(call, units, indexes)
+              computeMs += now() - from
+              return results
+            })
+          }).pipe(withSpan("PredictionCache.resolve"))
+          timings.cache = Math.max(0, now() - startedMs - computeMs)
+          version.metrics.stage("cache", timings.cache / 1000)
+          return inferResult(call, resolved.outcomes, resolved.status, resolved.hits, now)
+        }).pipe(
           Effect.timeoutOrElse({
-            duration: timeoutMs,
+            duration: Math.max(0, startedMs + timeoutMs - now()),
             orElse: () => Effect.fail(new DeadlineExceeded({ timeoutMs }))
           }),
           Effect.onInterrupt(() => Effect.sync(() => version.metrics.abandoned())),
           Effect.result,
+          Effect.tap((answered) => Effect.sync(() => count(call, answered))),
+          Effect.flatMap(Effect.fromResult),
           withSpan("Inference.infer", { model, version: name })
         )
-        const seconds = ((yield* monotonicMs) - startedMs) / 1000
-        const error = Result.isFailure(answered) ? answered.failure : firstFailure(answered.success)
-        version.metrics.request(seconds, error === undefined ? undefined : errorCatalogue[error._tag].code)
-        return yield* Effect.fromResult(answered)
-      })
-      const warmup = Effect.fnUntraced(function*(model: string, version: string | undefined) {
-        const served = yield* registry.get(model, version)
-        const startedMs = yield* monotonicMs
-        const { entry, timeoutMs } = served.plan
-        const [row] = yield* served.queue.submit([{ inputs: zeroRow(served.signature), cost: 1 }], "low").pipe(
-          Effect.timeoutOrElse({
-            duration: timeoutMs,
-            orElse: () => Effect.fail(new DeadlineExceeded({ timeoutMs }))
-          })
-        )
-        if (row !== undefined) yield* Effect.fromResult(row)
-        const latencyMs = (yield* monotonicMs) - startedMs
-        return { model_id: modelId(entry.model, entry.version), state: "ready" as const, latency_ms: latencyMs }
-      })
-      const context = yield* Effect.context<never>()
-      const runFork = Effect.runForkWith(context)
-      const start = (
-        request: InferRequest,
-        answer: (result: Result.Result<InferResult, InferenceError>) => void
-      ): () => void => {
-        const fiber = runFork(Effect.map(Effect.result(infer(request)), answer))
+      }
+
+      /** Nothing to look up, a circuit with nothing to learn, and few items: no stage needs a fiber. */
+      const isPlain = ({ request, version }: InferCall): boolean => {
+        const { model, version: name } = version.plan.entry
+        return (request.cache === "bypass" || !version.cacheable()) && breaker.isClear(model, name)
+      }
+
+      /** The same stages at one go; undefined when there are too many items for that. */
+      const startPlain = (call: InferCall, answer: (result: Answered) => void): (() => void) | undefined => {
+        const { request, version } = call
+        let isAnswered = false
+        const finish = (answered: Answered): void => {
+          isAnswered = true
+          count(call, answered)
+          answer(answered)
+        }
+        const units = unitsOf(version, request.input)
+        if (Result.isFailure(units)) {
+          finish(Result.fail(units.failure))
+          return nothing
+        }
+        if (units.success.length > itemsAtOnce) return undefined
+        const encodingMs = now()
+        const encoded = units.success.map((unit) => encodeUnit(version, unit))
+        noteEncode(call, encodingMs)
+        const rows = rowsOf(encoded)
+        const submitted = version.queue.submit(submissionOf(call, rows, undefined), (outcome) => {
+          if (Result.isFailure(outcome)) return finish(Result.fail(outcome.failure))
+          const computed = mergeRows(call, encoded, outcome.success)
+          if (circuitOutcome(request, computed) === "failure") {
+            const { model, version: name } = version.plan.entry
+            runFork(breaker.record("failure", model, name))
+          }
+          finish(Result.succeed(inferResult(call, computed, "bypass", noHits, now)))
+        })
+        if (Result.isFailure(submitted)) {
+          finish(Result.fail(submitted.failure))
+          return nothing
+        }
+        return () => {
+          if (isAnswered) return
+          version.metrics.abandoned()
+          submitted.success()
+        }
+      }
+
+      const start = (request: InferRequest, answer: (result: Answered) => void): () => void => {
+        const call = begin(request)
+        if (Result.isFailure(call)) {
+          answer(Result.fail(call.failure))
+          return nothing
+        }
+        const leave = isPlain(call.success) ? startPlain(call.success, answer) : undefined
+        if (leave !== undefined) return leave
+        const fiber = runFork(Effect.map(Effect.result(inferInStages(call.success)), answer))
         return () => fiber.interruptUnsafe()
       }
+
+      const infer = (request: InferRequest): Effect.Effect<InferResult, InferenceError> =>
+        Effect.withFiber((fiber) => {
+          if (!fiber.getRef(References.TracerEnabled)) {
+            return Effect.callback((resume) =>
+              Effect.sync(start(request, (result) => resume(Effect.fromResult(result))))
+            )
+          }
+          return Effect.flatMap(
+            withSpan("Rollout.choose")(Effect.suspend(() => Effect.fromResult(begin(request)))),
+            inferInStages
+          )
+        })
+
+      const warmup = Effect.fnUntraced(function*(model: string, version: string | undefined) {
+        const served = yield* registry.get(model, version)
+        const { entry, timeoutMs } = served.plan
+        const startedMs = now()
+        const rows = [{ inputs: zeroRow(served.signature), cost: 1 }]
+        const [row] = yield* Effect.callback<ReadonlyArray<RowResult>, InferenceError>((resume) => {
+          const submitted = served.queue.submit({
+            rows,
+            priority: "low",
+            deadlineMs: startedMs + timeoutMs,
+            timeoutMs,
+            consistent: true,
+            span: undefined
+          }, (outcome) => resume(Effect.fromResult(outcome)))
+          if (Result.isSuccess(submitted)) return Effect.sync(submitted.success)
+          resume(Effect.fail(submitted.failure))
+        })
+        if (row !== undefined) yield* Effect.fromResult(row)
+        return {
+          model_id: modelId(entry.model, entry.version),
+          state: "ready" as const,
+          latency_ms: now() - startedMs
+        }
+      })
       return Inference.of({ infer, start, warmup })
     })
   )
 }
+
+const nothing = (): void => undefined
+const noHits: ReadonlyArray<boolean> = []

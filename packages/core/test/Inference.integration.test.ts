@@ -134,17 +134,22 @@ describe("Inference.layerLocal", () => {
     assert.strictEqual(yield* sample("sluice_abandoned_requests_total"), 0)
   })
 
-  test("tells the callers of a worker that dies, and answers the next when it is back", function*() {
-    const [lost] = (yield* infer(requestFor(orders.exit))).items
-    assert.strictEqual(lost !== undefined && Result.isFailure(lost) ? lost.failure._tag : undefined, "InstanceLost")
-    const patient = { ...requestFor(1), timeoutMs: 3_600_000 }
-    const next = yield* Effect.forkChild(infer(patient), { startImmediately: true })
-    while (next.pollUnsafe() === undefined) {
+  /** Moves the clock on until there is an answer: restarts wait for it. */
+  const whilePatient = Effect.fnUntraced(function*(request: InferRequest) {
+    const answer = yield* Effect.forkChild(infer({ ...request, timeoutMs: 3_600_000 }), { startImmediately: true })
+    while (answer.pollUnsafe() === undefined) {
       yield* TestClock.adjust("10 millis")
       yield* turn
     }
-    assert.isTrue((yield* Fiber.join(next)).items.every(Result.isSuccess))
-    assert.strictEqual(yield* sample("sluice_worker_restarts_total"), 1)
+    return yield* Fiber.join(answer)
+  })
+
+  test("tells the caller whose item ends workers, when it has ended a second one", function*() {
+    const [lost] = (yield* whilePatient(requestFor(orders.exit))).items
+    assert.strictEqual(lost !== undefined && Result.isFailure(lost) ? lost.failure._tag : undefined, "InstanceLost")
+    assert.isTrue((yield* whilePatient(requestFor(1))).items.every(Result.isSuccess))
+    assert.strictEqual(yield* sample("sluice_worker_restarts_total"), 2)
+    assert.strictEqual(yield* sample("sluice_retried_items_total"), 1)
     assert.strictEqual(yield* sample("sluice_request_errors_total", { code: "instance_lost" }), 1)
   })
 

@@ -59,15 +59,47 @@ const copyElements = (to: TensorData, offset: number, from: TensorData, start: n
     const target: Array<string> = to as Array<string>
     for (let i = 0; i < count; i++) target[offset + i] = (from as ReadonlyArray<string>)[start + i] ?? ""
   } else if (to instanceof BigInt64Array || to instanceof BigUint64Array) {
-    to.set((from as BigInt64Array).subarray(start, start + count), offset)
+    to.set(
+      start === 0 && count === from.length
+        ? from as BigInt64Array
+        : (from as BigInt64Array).subarray(start, start + count),
+      offset
+    )
   } else {
-    to.set((from as Uint8Array).subarray(start, start + count), offset)
+    to.set(
+      start === 0 && count === from.length ? from as Uint8Array : (from as Uint8Array).subarray(start, start + count),
+      offset
+    )
   }
+}
+
+const sameInnerShape = (a: Tensor, b: Tensor): boolean => {
+  for (let d = 1; d < a.shape.length; d++) if (a.shape[d] !== b.shape[d]) return false
+  return true
+}
+
+/** Rows of one inner shape lie one after another, with nothing to fill. */
+const concatenate = (rows: ReadonlyArray<Tensor>): Tensor => {
+  const { datatype, shape } = rows[0]!
+  let batch = 0
+  let length = 0
+  for (const row of rows) {
+    batch += row.shape[0]!
+    length += row.data.length
+  }
+  const data = emptyData(datatype, length)
+  let offset = 0
+  for (const row of rows) {
+    copyElements(data, offset, row.data, 0, row.data.length)
+    offset += row.data.length
+  }
+  return { datatype, shape: [batch, ...shape.slice(1)], data }
 }
 
 const stackTensors = (rows: ReadonlyArray<Tensor>, padding: number | undefined): Tensor => {
   const first = rows[0]!
   if (rows.length === 1) return first
+  if (rows.every((row) => sameInnerShape(first, row))) return concatenate(rows)
   const rank = first.shape.length
   const batch = rows.reduce((sum, row) => sum + row.shape[0]!, 0)
   const inner = Array.from({ length: rank - 1 }, (_, i) => Math.max(...rows.map((row) => row.shape[i + 1]!)))
@@ -145,10 +177,20 @@ export const sliceRows = (tensor: Tensor, start: number, count: number): Tensor 
 /** Cuts a batch into rows of first dimension 1, which share its memory where the datatype allows. */
 export const splitRows = (batch: TensorMap, count: number): ReadonlyArray<TensorMap> => {
   if (count === 1) return [batch]
-  const names = Object.keys(batch)
-  return Array.from({ length: count }, (_, i) => {
-    const row: Record<string, Tensor> = {}
-    for (const name of names) row[name] = sliceRows(batch[name]!, i, 1)
-    return row
-  })
+  const rows = Array.from({ length: count }, (): Record<string, Tensor> => ({}))
+  for (const name of Object.keys(batch)) {
+    const { data, datatype, shape } = batch[name]!
+    // One shape for all of them, since a batch of many small rows is split thousands of times a second.
+    const rowShape = [1, ...shape.slice(1)]
+    const stride = elementCount(rowShape)
+    for (let i = 0; i < count; i++) {
+      const from = i * stride
+      rows[i]![name] = {
+        datatype,
+        shape: rowShape,
+        data: isText(data) ? data.slice(from, from + stride) : data.subarray(from, from + stride)
+      }
+    }
+  }
+  return rows
 }

@@ -33,6 +33,8 @@ export interface HostedModel {
   readonly signature: ModelSignature
   /** The living instances that batches may be given to now; empty while all are being replaced. */
   readonly instances: () => ReadonlyArray<Instance>
+  /** What runs of the model took at warm-up: padded cost, and milliseconds. */
+  readonly seeds?: ReadonlyArray<{ readonly cost: number; readonly ms: number }>
   /** Calls the listener whenever `instances` would answer otherwise than before. One listener only: the Batcher. */
   readonly onChange: (listener: () => void) => void
 }

@@ -17,13 +17,10 @@ import type * as Scope from "effect/Scope"
 import { Metrics } from "../telemetry/Metrics.ts"
 import type { HostedModel, Instance, RunError } from "./HostedModel.ts"
 import { type CallError, type ModelWorker, WorkerLost } from "./ModelWorker.ts"
-import { type BatcherModel, forBatcher } from "./OldInstances.ts"
 import { healthyAfterMs, isFailing, restartDelayMs } from "./RestartRule.ts"
 import type { ThreadPlan } from "./ThreadPlan.ts"
 import { WorkerPool } from "./WorkerPool.ts"
 import type { LoadSpec } from "./WorkerProtocol.ts"
-
-export type { BatcherModel as HostedModel, OldInstance as Instance } from "./OldInstances.ts"
 
 /** The first instance of a version could not be loaded. `reason` is for operators. */
 export class LoadFailed extends Data.TaggedError("LoadFailed")<{ readonly reason: string }> {
@@ -178,7 +175,7 @@ const openOn = (pool: WorkerPool["Service"], metrics: Metrics["Service"]) => {
         listener = listen
       }
     }
-    return { ...hosted, ...forBatcher(hosted) }
+    return hosted
   })
 }
 
@@ -188,7 +185,7 @@ export class ModelHost extends Context.Service<ModelHost, {
     spec: LoadSpec,
     plan: ThreadPlan,
     options: OpenOptions
-  ) => Effect.Effect<HostedModel & BatcherModel, LoadFailed, Scope.Scope>
+  ) => Effect.Effect<HostedModel, LoadFailed, Scope.Scope>
 }>()("sluice/core/ModelHost") {
   static readonly layer = Layer.effect(
     ModelHost,

@@ -12,8 +12,10 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
-import { Batcher, type BatchQueue } from "../batching/Batcher.ts"
+import { Batcher } from "../batching/Batcher.ts"
+import type { BatchQueue } from "../batching/BatchQueue.ts"
 import { type CacheNamespace, namespaceOf } from "../cache/CacheKey.ts"
 import { type Health, ModelHost } from "../execution/ModelHost.ts"
 import { Metrics, type VersionMetrics } from "../telemetry/Metrics.ts"
@@ -30,6 +32,8 @@ export interface ServedVersion {
   readonly signature: ModelSignature
   readonly codec: Codec
   readonly queue: BatchQueue
+  /** Whether its answers are worth keeping: not those of a model that computes sooner than a cache is asked. */
+  readonly cacheable: () => boolean
   readonly metrics: VersionMetrics
   /** What its cached answers are kept under. */
   readonly cacheNamespace: CacheNamespace
@@ -74,6 +78,8 @@ const openVersion = Effect.fnUntraced(function*(
     version,
     maxBatchSize: signature.batchable ? plan.maxBatchSize : 1,
     maxBatchCost: plan.maxBatchCost,
+    maxPaddedWaste: plan.maxPaddedWaste,
+    latencyTargetMs: plan.latencyTargetMs,
     windowMs: plan.windowMs,
     queueCapacity: plan.queueCapacity,
     padding: codec.padding ?? {},
@@ -81,8 +87,12 @@ const openVersion = Effect.fnUntraced(function*(
   })
   const { precision } = plan.spec
   const cacheNamespace = namespaceOf({ model, version, precision, plugin: plugin.name, options, revision })
-  return { plan, signature, codec, queue, metrics, cacheNamespace } satisfies ServedVersion
+  const cacheable = () => plan.entry.cache ?? hosted.instances()[0]?.inline !== true
+  return { plan, signature, codec, queue, cacheable, metrics, cacheNamespace } satisfies ServedVersion
 })
+
+/** Why no version answers. */
+export type NotServed = ModelNotFound | VersionNotFound | VersionRetired | ModelNotReady
 
 /** How long callers are told to wait for a version that is still loading, in milliseconds. */
 const loadingRetryMs = 1000
@@ -91,10 +101,9 @@ const failedRetryMs = 30_000
 export class ModelRegistry extends Context.Service<ModelRegistry, {
   readonly defaultModel: string
   /** The version that answers: the one named, else the one the rollout chooses. */
-  readonly get: (
-    model: string | undefined,
-    version: string | undefined
-  ) => Effect.Effect<ServedVersion, ModelNotFound | VersionNotFound | VersionRetired | ModelNotReady>
+  readonly choose: (model: string | undefined, version: string | undefined) => Result.Result<ServedVersion, NotServed>
+  /** The same as an Effect. */
+  readonly get: (model: string | undefined, version: string | undefined) => Effect.Effect<ServedVersion, NotServed>
   /** All versions but the retired, in the order of the registry. */
   readonly list: Effect.Effect<ReadonlyArray<VersionInfo>>
   /** The registry's versions of a model, its default first. */
@@ -178,18 +187,25 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
           scope
         )
 
-        const get = Effect.fnUntraced(function*(model: string | undefined, version: string | undefined) {
-          const entry = yield* Effect.fromResult(route(registry, model, version))
+        const choose = (
+          model: string | undefined,
+          version: string | undefined
+        ): Result.Result<ServedVersion, NotServed> => {
+          const routed = route(registry, model, version)
+          if (Result.isFailure(routed)) return Result.fail(routed.failure)
+          const entry = routed.success
           const slot = slots.get(modelId(entry.model, entry.version))
-          if (slot?.served !== undefined && slot.state === "ready") return slot.served
+          if (slot?.served !== undefined && slot.state === "ready") return Result.succeed(slot.served)
           const state = slot?.state ?? "unloaded"
-          return yield* new ModelNotReady({
-            model: entry.model,
-            version: entry.version,
-            state,
-            retryAfterMs: state === "failed" ? failedRetryMs : loadingRetryMs
-          })
-        })
+          return Result.fail(
+            new ModelNotReady({
+              model: entry.model,
+              version: entry.version,
+              state,
+              retryAfterMs: state === "failed" ? failedRetryMs : loadingRetryMs
+            })
+          )
+        }
 
         const info = ({ failure, plan, state }: Slot): VersionInfo => {
           const { description, model: name, status, version } = plan.entry
@@ -216,7 +232,8 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
 
         return ModelRegistry.of({
           defaultModel: registry.defaultModel,
-          get,
+          choose,
+          get: (model, version) => Effect.suspend(() => Effect.fromResult(choose(model, version))),
           list: Effect.sync(() => [...slots.values()].map(info)),
           versions: (name) =>
             Effect.map(Effect.fromResult(chooseModel(registry, name)), (model) =>

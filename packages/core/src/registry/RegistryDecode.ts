@@ -63,7 +63,7 @@ const readModel = (name: string, model: ModelYaml, document: YamlDocument, direc
       window: entry.batching?.window,
       queueCapacity: entry.batching?.queue_capacity
     },
-    cache: entry.cache ?? true,
+    cache: entry.cache,
     timeoutMs: entry.timeout_ms,
     runTimeout: entry.run_timeout,
     source: sourceOf(["models", name, "versions", version])

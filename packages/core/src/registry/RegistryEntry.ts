@@ -46,8 +46,8 @@ export interface VersionEntry {
   readonly threads: number | undefined
   readonly isolation: "thread" | "process"
   readonly batching: BatchingEntry
-  /** Whether answers may be kept. */
-  readonly cache: boolean
+  /** Whether answers may be kept; undefined: unless computing them is quicker than looking them up. */
+  readonly cache: boolean | undefined
   readonly timeoutMs: number | undefined
   /** How long one batch may compute; undefined: the configuration's. */
   readonly runTimeout: Duration.Duration | undefined

@@ -42,6 +42,10 @@ export interface VersionPlan {
   readonly threads: ThreadPlan
   readonly maxBatchSize: number
   readonly maxBatchCost: number
+  /** The share of a batch that may be padding, 0 to 1. */
+  readonly maxPaddedWaste: number
+  /** No batch should take longer, in milliseconds. */
+  readonly latencyTargetMs: number
   readonly windowMs: number
   readonly queueCapacity: number
   readonly timeoutMs: number
@@ -124,6 +128,8 @@ export const planVersion = Effect.fnUntraced(function*(
     maxBatchSize: entry.batching.maxBatchSize ?? config.maxBatchSize ?? serving?.maxBatchSize ??
       servingDefaults.maxBatchSize,
     maxBatchCost: entry.batching.maxBatchCost ?? config.maxBatchCost ?? Infinity,
+    maxPaddedWaste: 0.25,
+    latencyTargetMs: Infinity,
     windowMs: Duration.toMillis(entry.batching.window ?? config.window),
     queueCapacity: entry.batching.queueCapacity ?? config.queueCapacity,
     timeoutMs: entry.timeoutMs ?? config.timeoutMs,

@@ -4,10 +4,11 @@
  */
 import { CircuitOpen } from "@sluice/domain/Errors"
 import { modelId } from "@sluice/domain/Ids"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Breaker from "effect/persistence/CircuitBreaker"
 import * as Stream from "effect/Stream"
@@ -48,6 +49,13 @@ export class CircuitBreaker extends Context.Service<CircuitBreaker, {
     effect: Effect.Effect<A, E, R>,
     options: GuardOptions<A, E>
   ) => Effect.Effect<A, E | CircuitOpen, R>
+  /**
+   * Whether the version's circuit is closed with no failure on record: then a success would tell it nothing, and a call
+   * needs no `guard` if what else comes of it is told to `record`. Never under a rate policy, which counts successes too.
+   */
+  readonly isClear: (model: string, version: string) => boolean
+  /** Tells the circuit what came of a call that went without `guard`. */
+  readonly record: (outcome: CallOutcome, model: string, version: string) => Effect.Effect<void>
   readonly state: (model: string, version: string) => Effect.Effect<CircuitState>
 }>()("sluice/CircuitBreaker") {
   /** State is this process's own. */
@@ -69,6 +77,10 @@ const outcomeOf = (outcome: CallOutcome): Breaker.Outcome => {
   }
 }
 
+/** Every failure and defect counts; that a caller left says nothing. */
+const everyFailure = (exit: Exit.Exit<unknown, unknown>): CallOutcome =>
+  Exit.isSuccess(exit) ? "success" : Cause.hasInterruptsOnly(exit.cause) ? "ignored" : "failure"
+
 const states: Readonly<Record<Breaker.State["_tag"], CircuitState>> = {
   Closed: "closed",
   HalfOpen: "half_open",
@@ -87,8 +99,17 @@ const make = Effect.fnUntraced(function*(config: CircuitBreakerConfig) {
   const halfOpenWaitMs = Math.min(probeWaitMs, Duration.toMillis(openDuration))
   const breaker = yield* Breaker.make({ tripPolicy: tripPolicyOf(config.policy), openDuration })
 
+  /** The circuits with a failure on record, and those that are not closed. */
+  const disturbed = new Set<string>()
+  const note = (key: string, outcome: CallOutcome): CallOutcome => {
+    if (outcome === "failure") disturbed.add(key)
+    else if (outcome === "success") disturbed.delete(key)
+    return outcome
+  }
+
   const report = (transition: Breaker.Transition): Effect.Effect<void> => {
     const [model, version] = idsOf(transition.key)
+    if (transition.to !== "Closed") disturbed.add(transition.key)
     metrics.recorder(model, version).circuitTransition(states[transition.from], states[transition.to])
     switch (transition.to) {
       case "Open":
@@ -104,11 +125,12 @@ const make = Effect.fnUntraced(function*(config: CircuitBreakerConfig) {
   yield* Effect.forkScoped(Stream.runForEach(breaker.transitions, report), { startImmediately: true })
 
   return CircuitBreaker.of({
-    guard: <A, E, R>(effect: Effect.Effect<A, E, R>, { classify, model, version }: GuardOptions<A, E>) =>
-      breaker.execute(effect, {
-        key: modelId(model, version),
-        classify: classify && ((exit: Exit.Exit<A, E>) => outcomeOf(classify(exit)))
-      }).pipe(
+    guard: <A, E, R>(
+      effect: Effect.Effect<A, E, R>,
+      { classify = everyFailure, model, version }: GuardOptions<A, E>
+    ) => {
+      const key = modelId(model, version)
+      return breaker.execute(effect, { key, classify: (exit) => outcomeOf(note(key, classify(exit))) }).pipe(
         Effect.catchIf(
           (error): error is Breaker.CircuitBreakerError => error instanceof Breaker.CircuitBreakerError,
           ({ reason }): Effect.Effect<never, CircuitOpen> => {
@@ -124,7 +146,15 @@ const make = Effect.fnUntraced(function*(config: CircuitBreakerConfig) {
             }
           }
         )
-      ),
+      )
+    },
+    isClear: (model, version) => config.policy.type === "consecutive" && !disturbed.has(modelId(model, version)),
+    record: (outcome, model, version) => {
+      const key = modelId(model, version)
+      note(key, outcome)
+      // An open circuit learns nothing from a call that began before it opened.
+      return Effect.ignore(breaker.execute(Effect.void, { key, classify: () => outcomeOf(outcome) }))
+    },
     state: (model, version) =>
       breaker.state(modelId(model, version)).pipe(
         Effect.map(({ _tag }) => states[_tag]),

@@ -151,6 +151,52 @@ export const prometheusPage = (meters: Meters): () => Promise<MetricsPage> => {
     { name: "sluice_abandoned_requests_total", help: "Requests whose caller left before the answer.", labels: ids },
     each((of) => of.abandonments)
   )
+  addCounter(
+    registry,
+    {
+      name: "sluice_dropped_items_total",
+      help: "Items that left the queue without being computed: their deadline passed, or their caller left.",
+      labels: [...ids, "reason"]
+    },
+    eachOf("reason", (of) => of.drops)
+  )
+  addCounter(
+    registry,
+    {
+      name: "sluice_refused_items_total",
+      help: "Items refused on arrival: the queue was full, or they would not have been computed in time.",
+      labels: [...ids, "reason"]
+    },
+    eachOf("reason", (of) => of.refusals)
+  )
+  addCounter(
+    registry,
+    {
+      name: "sluice_retried_items_total",
+      help: "Items that were computed again because their instance ended.",
+      labels: ids
+    },
+    each((of) => of.retries)
+  )
+  addCounter(
+    registry,
+    { name: "sluice_batch_predicted_seconds_total", help: "What batches were predicted to take.", labels: ids },
+    each((of) => of.predictedSeconds)
+  )
+  addCounter(
+    registry,
+    { name: "sluice_batch_measured_seconds_total", help: "What the same batches took.", labels: ids },
+    each((of) => of.measuredSeconds)
+  )
+  addGauge(
+    registry,
+    {
+      name: "sluice_batch_prediction_error_ratio",
+      help: "How far recent batches were from their prediction: |measured - predicted| / measured.",
+      labels: ids
+    },
+    each((of) => of.predictionError)
+  )
   addGauge(
     registry,
     { name: "sluice_model_loaded", help: "1 while the version is loaded, else 0.", labels: ids },

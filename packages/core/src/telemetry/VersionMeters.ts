@@ -13,6 +13,14 @@ export type Stage = (typeof STAGES)[number]
 export const CIRCUIT_STATES = ["closed", "half_open", "open"] as const
 export type CircuitState = (typeof CIRCUIT_STATES)[number]
 
+/** `expired`: the deadline passed while they waited; `abandoned`: the caller left. */
+export const DROP_REASONS = ["expired", "abandoned"] as const
+export type DropReason = (typeof DROP_REASONS)[number]
+
+/** `queue_full`: there was no room; `too_late`: they would not have been computed in time. */
+export const REFUSAL_REASONS = ["queue_full", "too_late"] as const
+export type RefusalReason = (typeof REFUSAL_REASONS)[number]
+
 /** Where a version's events are told. Every member is synchronous and cannot fail; durations are in seconds. */
 export interface VersionMetrics {
   /** A request was answered; with an error of this catalogue code, if one is given. */
@@ -26,6 +34,14 @@ export interface VersionMetrics {
   readonly queueLength: (items: number) => void
   /** The caller left before the answer. */
   readonly abandoned: () => void
+  /** So many items left the queue without being computed, and why. */
+  readonly dropped: (items: number, reason: DropReason) => void
+  /** So many items were refused on arrival, and why. */
+  readonly refused: (items: number, reason: RefusalReason) => void
+  /** An item is computed again because its instance ended. */
+  readonly retried: () => void
+  /** A batch was predicted to take so long, and took so long. Nothing was known where the prediction is 0. */
+  readonly predicted: (seconds: number, measuredSeconds: number) => void
   readonly loaded: (isLoaded: boolean) => void
   readonly cacheItems: (hits: number, misses: number) => void
   readonly circuitTransition: (from: CircuitState, to: CircuitState) => void
@@ -47,6 +63,11 @@ export class VersionMeters implements VersionMetrics {
   readonly version: string
   requests = 0
   abandonments = 0
+  retries = 0
+  predictedSeconds = 0
+  measuredSeconds = 0
+  /** Recent batches' |measured - predicted| / measured, 0 while nothing is known. */
+  predictionError = 0
   waiting = 0
   isLoaded = false
   cacheHits = 0
@@ -57,6 +78,8 @@ export class VersionMeters implements VersionMetrics {
   readonly errors = new Map<string, number>(inferenceCodes.map((code) => [code, 0]))
   /** By `from>to`. */
   readonly circuitTransitions = new Map<string, number>(circuitEdges.map(([from, to]) => [`${from}>${to}`, 0]))
+  readonly drops = new Map<string, number>(DROP_REASONS.map((reason) => [reason, 0]))
+  readonly refusals = new Map<string, number>(REFUSAL_REASONS.map((reason) => [reason, 0]))
   readonly duration = new Distribution(DURATION_BUCKETS)
   readonly batchSize = new Distribution(BATCH_SIZE_BUCKETS)
   readonly delay = new Distribution(DURATION_BUCKETS)
@@ -97,6 +120,26 @@ export class VersionMeters implements VersionMetrics {
 
   abandoned(): void {
     this.abandonments++
+  }
+
+  dropped(items: number, reason: DropReason): void {
+    if (items > 0) this.drops.set(reason, (this.drops.get(reason) ?? 0) + items)
+  }
+
+  refused(items: number, reason: RefusalReason): void {
+    this.refusals.set(reason, (this.refusals.get(reason) ?? 0) + items)
+  }
+
+  retried(): void {
+    this.retries++
+  }
+
+  predicted(seconds: number, measuredSeconds: number): void {
+    if (seconds === 0 || measuredSeconds === 0) return
+    this.predictedSeconds += seconds
+    this.measuredSeconds += measuredSeconds
+    const error = Math.abs(measuredSeconds - seconds) / measuredSeconds
+    this.predictionError += (error - this.predictionError) / 32
   }
 
   loaded(isLoaded: boolean): void {

@@ -42,16 +42,6 @@ describe("Batcher", () => {
       assert.deepStrictEqual(short(yield* submit([rowOf(3)], "normal")), [[6]])
     })
 
-    test("fails the rows of a batch that ends in a defect, and goes on", function*() {
-      const { submit } = yield* openQueue(
-        yield* makeInstances(
-          1,
-          (inputs) => valuesOf(inputs, "x").includes(2) ? Effect.die("a bug") : Effect.succeed(doubled(inputs))
-        )
-      )
-      assert.deepStrictEqual(short(yield* submit([rowOf(1), rowOf(2)], "normal")), [[2], "ModelFailed"])
-    })
-
     test("leaves the caller's tensors as they were, of one row and of many", function*() {
       const { submit } = yield* openQueue(yield* makeInstances(1, poisoned(3)))
       const rows = [rowOf(1), rowOf(2), rowOf(3)]
@@ -62,22 +52,43 @@ describe("Batcher", () => {
   })
 
   describe("when an instance ends", () => {
-    test("tells exactly the callers of its batch, which it does not run again", function*() {
+    test("computes its rows once more elsewhere, each alone", function*() {
       const gate = yield* makeGate
-      const instances = yield* makeInstances(
-        2,
-        (inputs) => valuesOf(inputs, "x").includes(1) ? gate.answer(inputs) : Effect.succeed(doubled(inputs))
-      )
-      const { start } = yield* openQueue(instances)
+      let first = true
+      const instances = yield* makeInstances(2, (inputs) => {
+        if (!first) return Effect.succeed(doubled(inputs))
+        first = false
+        return gate.answer(inputs)
+      })
+      const { meters, start } = yield* openQueue(instances)
       const unlucky = yield* start([1, 2])
       yield* settled
-      const lucky = yield* start([3])
-      assert.deepStrictEqual(short(yield* Fiber.join(lucky)), [[6]])
       instances.kill(0)
       yield* gate.fail(lost)
-      assert.deepStrictEqual(short(yield* Fiber.join(unlucky)), ["InstanceLost", "InstanceLost"])
-      assert.deepStrictEqual(short(yield* Fiber.join(yield* start([4]))), [[8]])
-      assert.deepStrictEqual(instances.batches, [[1, 2], [3], [4]])
+      assert.deepStrictEqual(short(yield* Fiber.join(unlucky)), [[2], [4]])
+      assert.deepStrictEqual(instances.batches, [[1, 2], [1], [2]])
+      assert.strictEqual(meters.retries, 2)
+    })
+
+    test("fails only the row that ends instances, after its second", function*() {
+      const instances = yield* makeInstances(
+        1,
+        (inputs) => valuesOf(inputs, "x").includes(2) ? Effect.fail(lost) : Effect.succeed(doubled(inputs))
+      )
+      const { submit } = yield* openQueue(instances)
+      assert.deepStrictEqual(short(yield* submit([1, 2, 3].map((value) => rowOf(value)))), [[2], "InstanceLost", [6]])
+    })
+
+    test("does not compute again what nobody waits for", function*() {
+      const gate = yield* makeGate
+      const instances = yield* makeInstances(1, gate.answer)
+      const { start } = yield* openQueue(instances)
+      const leaver = yield* start([1])
+      yield* settled
+      yield* Fiber.interrupt(leaver)
+      yield* gate.fail(lost)
+      yield* settled
+      assert.deepStrictEqual(instances.batches, [[1]])
     })
 
     test("asks one that lives instead of one that ended idle", function*() {

@@ -2,8 +2,12 @@
  * A batcher's queue over instances that the test holds in its hand, and answers in short.
  */
 import { it } from "@effect/vitest"
-import { Batcher, type BatchRow, type QueueOptions, type RowResult } from "@sluice/core/batching/Batcher"
+import { Batcher } from "@sluice/core/batching/Batcher"
+import type { QueueOptions } from "@sluice/core/batching/BatchQueue"
+import type { BatchRow, RowResult } from "@sluice/core/batching/Submission"
+import { monotonicReader } from "@sluice/core/Monotonic"
 import { VersionMeters } from "@sluice/core/telemetry/VersionMeters"
+import type { DeadlineExceeded, Overloaded } from "@sluice/domain/Errors"
 import type { Priority } from "@sluice/domain/PredictRequest"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
@@ -28,16 +32,31 @@ export const openQueue = Effect.fnUntraced(function*(instances: Instances, optio
     ...names,
     maxBatchSize: 100,
     maxBatchCost: Infinity,
+    maxPaddedWaste: 1,
+    latencyTargetMs: Infinity,
     windowMs: 0,
     queueCapacity: 1000,
     padding: {},
     metrics: meters,
     ...options
   })
+  const now = yield* monotonicReader
+  const submit = (
+    rows: ReadonlyArray<BatchRow>,
+    priority: Priority = "normal",
+    timeoutMs = 60_000,
+    consistent = false
+  ): Effect.Effect<ReadonlyArray<RowResult>, Overloaded | DeadlineExceeded> =>
+    Effect.callback((resume) => {
+      const submission = { rows, priority, deadlineMs: now() + timeoutMs, timeoutMs, consistent, span: undefined }
+      const submitted = queue.submit(submission, (outcome) => resume(Effect.fromResult(outcome)))
+      if (Result.isSuccess(submitted)) return Effect.sync(submitted.success)
+      resume(Effect.fail(submitted.failure))
+    })
   /** Submits rows of one value each, and is on its way when this returns. */
-  const start = (values: ReadonlyArray<number>, priority: Priority = "normal") =>
-    Effect.forkChild(queue.submit(values.map((value) => rowOf(value)), priority), { startImmediately: true })
-  return { ...queue, meters, start }
+  const start = (values: ReadonlyArray<number>, priority: Priority = "normal", timeoutMs = 60_000) =>
+    Effect.forkChild(submit(values.map((value) => rowOf(value)), priority, timeoutMs), { startImmediately: true })
+  return { submit, meters, start }
 })
 
 export const settled = TestClock.adjust(0)

@@ -1,13 +1,15 @@
 /**
  * Instances of a model that a test holds in its hand: what reaches them, when they answer and when they die.
  */
-import type { HostedModel, Instance } from "@sluice/core/execution/ModelHost"
+import type { HostedModel, Instance } from "@sluice/core/execution/HostedModel"
 import { type InstanceLost, ModelFailed } from "@sluice/domain/Errors"
 import type { ModelSignature } from "@sluice/domain/ModelSignature"
 import type { TensorMap } from "@sluice/domain/Tensor"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as Queue from "effect/Queue"
+import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
+import * as Semaphore from "effect/Semaphore"
 
 export const names = { model: "doubling", version: "v1" }
 
@@ -54,45 +56,59 @@ export interface Instances {
 export const makeInstances = Effect.fnUntraced(function*(
   count: number,
   answer: Answer = (inputs) => Effect.succeed(doubled(inputs)),
-  of: ModelSignature = signature
+  of: ModelSignature = signature,
+  computeMs = 1
 ) {
-  const idle = yield* Queue.unbounded<Instance>()
+  const runFork = Effect.runForkWith(yield* Effect.context<never>())
   const batches: Array<ReadonlyArray<number>> = []
   const running: Array<number> = []
-  const dead = new Set<number>()
-  const add = Effect.suspend(() => {
+  const living: Array<Instance & { readonly id: number }> = []
+  let changed = (): void => undefined
+  const add = Effect.gen(function*() {
     const id = running.push(0) - 1
-    return Queue.offer(idle, {
-      alive: () => !dead.has(id),
-      run: (given) =>
-        Effect.suspend(() => {
-          const buffers = Object.values(given).flatMap(({ data }) => ArrayBuffer.isView(data) ? [data.buffer] : [])
-          const inputs = structuredClone(given, { transfer: buffers })
-          batches.push(valuesOf(inputs, "x"))
+    const oneAtATime = yield* Semaphore.make(1)
+    const instance = {
+      id,
+      inline: false,
+      alive: () => living.includes(instance),
+      run: (given: TensorMap, settle: Parameters<Instance["run"]>[1]) => {
+        const buffers = Object.values(given).flatMap(({ data }) => ArrayBuffer.isView(data) ? [data.buffer] : [])
+        const inputs = structuredClone(given, { transfer: buffers })
+        batches.push(valuesOf(inputs, "x"))
+        const answered = Effect.suspend(() => {
           running[id] = (running[id] ?? 0) + 1
           return answer(inputs)
         }).pipe(
-          Effect.map((outputs) => ({ outputs, computeMs: 1 })),
+          Effect.map((outputs) => ({ outputs, computeMs })),
           Effect.ensuring(Effect.sync(() => {
             running[id] = (running[id] ?? 0) - 1
-          }))
+          })),
+          Semaphore.withPermits(oneAtATime, 1),
+          Effect.result
         )
-    })
+        runFork(Effect.andThen(Effect.yieldNow, answered)).addObserver((exit) =>
+          settle(Exit.isSuccess(exit) ? exit.value : Result.fail(failure))
+        )
+      }
+    }
+    living.push(instance)
+    changed()
   })
   for (let i = 0; i < count; i++) yield* add
-  const acquire: Effect.Effect<Instance> = Effect.flatMap(
-    Queue.take(idle),
-    (instance) => instance.alive() ? Effect.succeed(instance) : acquire
-  )
   const instances: Instances = {
     hosted: {
       signature: of,
-      acquire,
-      giveBack: (instance) => instance.alive() ? Queue.offer(idle, instance) : Effect.void
+      instances: () => living,
+      onChange: (listener) => {
+        changed = listener
+      }
     },
     batches,
     running,
-    kill: (instance) => dead.add(instance),
+    kill: (id) => {
+      living.splice(living.findIndex((instance) => instance.id === id), 1)
+      changed()
+    },
     add
   }
   return instances

@@ -61,7 +61,7 @@ describe("decodeRegistry", () => {
       threads: undefined,
       isolation: "thread",
       batching: { maxBatchSize: undefined, maxBatchCost: undefined, window: undefined, queueCapacity: undefined },
-      cache: true,
+      cache: undefined,
       timeoutMs: undefined,
       runTimeout: undefined,
       source: { file, line: 5 }

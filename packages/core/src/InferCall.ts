@@ -1,0 +1,109 @@
+/**
+ * One request on its way through the pipeline: what its stages hand each other. Plain functions, for every surface's
+ * every request passes them.
+ */
+import type { InferenceError, InvalidInput, ModelFailed } from "@sluice/domain/Errors"
+import * as Result from "effect/Result"
+import type { BatchRow, RowResult, Submission } from "./batching/Submission.ts"
+import type { CacheStatus } from "./cache/PredictionCache.ts"
+import type { InferRequest, InferResult } from "./InferRequest.ts"
+import { decodeItem, inPlace } from "./ItemCodec.ts"
+import type { ItemOutput } from "./ItemOutput.ts"
+import type { ServedVersion } from "./registry/ModelRegistry.ts"
+import type { CallOutcome } from "./resilience/CircuitBreaker.ts"
+
+/** What the stages took, in milliseconds; filled in as they end. */
+export interface Timings {
+  cache: number
+  encode: number
+  queue: number
+  compute: number
+}
+
+export interface InferCall {
+  readonly request: InferRequest
+  readonly version: ServedVersion
+  /** Monotonic, in milliseconds. */
+  readonly startedMs: number
+  readonly timeoutMs: number
+  readonly timings: Timings
+}
+
+/** An item's row, or why it cannot be one. */
+export type EncodedItem = Result.Result<BatchRow, InvalidInput | ModelFailed>
+
+export type ComputedItem = Result.Result<ItemOutput, InferenceError>
+
+export const rowsOf = (encoded: ReadonlyArray<EncodedItem>): ReadonlyArray<BatchRow> => {
+  const rows: Array<BatchRow> = []
+  for (const row of encoded) if (Result.isSuccess(row)) rows.push(row.success)
+  return rows
+}
+
+export const submissionOf = (
+  { request, startedMs, timeoutMs }: InferCall,
+  rows: ReadonlyArray<BatchRow>,
+  span: Submission["span"]
+): Submission => ({
+  rows,
+  priority: request.priority,
+  deadlineMs: startedMs + timeoutMs,
+  timeoutMs,
+  consistent: request.consistent === true,
+  span
+})
+
+/** Each item's result: why it could not be encoded, or what came of its row. */
+export const mergeRows = (
+  { timings, version }: InferCall,
+  encoded: ReadonlyArray<EncodedItem>,
+  computed: ReadonlyArray<RowResult>
+): ReadonlyArray<ComputedItem> => {
+  let next = 0
+  const merged = encoded.map((row): ComputedItem => {
+    if (Result.isFailure(row)) return Result.fail(row.failure)
+    const result = computed[next++]!
+    if (Result.isSuccess(result)) {
+      timings.queue = Math.max(timings.queue, result.success.queueMs)
+      timings.compute = Math.max(timings.compute, result.success.computeMs)
+    }
+    return result
+  })
+  if (next > 0) version.metrics.stage("queue", timings.queue / 1000)
+  return merged
+}
+
+/**
+ * Only what the model itself did says something about its health; a full queue or a bad item does not. No codec has
+ * checked raw tensors, so that the model fails on them may be the caller's doing, and must not close it for others.
+ */
+export const circuitOutcome = ({ input }: InferRequest, results: ReadonlyArray<ComputedItem>): CallOutcome => {
+  let succeeded = false
+  for (const result of results) {
+    if (Result.isSuccess(result)) succeeded = true
+    else if (result.failure._tag === "InstanceLost") return "failure"
+    else if (result.failure._tag === "ModelFailed" && input._tag === "Items") return "failure"
+  }
+  return succeeded ? "success" : "ignored"
+}
+
+/** The answer, decoded for those who asked in natural items. `hits` is empty where the cache was not asked. */
+export const inferResult = (
+  { request, startedMs, timings, version }: InferCall,
+  computed: ReadonlyArray<ComputedItem>,
+  cacheStatus: CacheStatus,
+  hits: ReadonlyArray<boolean>,
+  now: () => number
+): InferResult => {
+  const decodingMs = now()
+  const total = decodingMs - startedMs
+  const natural = request.input._tag === "Items"
+  const items = computed.map((item, i) =>
+    Result.isFailure(item)
+      ? Result.fail(inPlace(item.failure, i))
+      : decodeItem(version, item.success, natural, hits[i] ?? false, total)
+  )
+  version.metrics.stage("decode", (now() - decodingMs) / 1000)
+  const { model, version: name } = version.plan.entry
+  return { model, version: name, signature: version.signature, cacheStatus, timings: { ...timings, total }, items }
+}

@@ -1,0 +1,364 @@
+/**
+ * The queue of one model version: admits rows or refuses them, forms a batch whenever an instance can take one, and
+ * answers. Plain code without fibers, for tens of thousands of rows a second pass here; the decisions are elsewhere, pure.
+ */
+import { DeadlineExceeded, InstanceLost, Overloaded } from "@sluice/domain/Errors"
+import type { Priority } from "@sluice/domain/PredictRequest"
+import type { TensorMap } from "@sluice/domain/Tensor"
+import * as Result from "effect/Result"
+import type { HostedModel, Instance } from "../execution/HostedModel.ts"
+import type { VersionMetrics } from "../telemetry/Metrics.ts"
+import { isTooLate, type Load, retryAfterMs } from "./Admission.ts"
+import { BatchGrowth } from "./BatchGrowth.ts"
+import type { BatchRun, RowOutcome } from "./BatchRun.ts"
+import { CostModel } from "./CostModel.ts"
+import { Deadlines, type DeadlinesOptions } from "./Deadlines.ts"
+import { dueTimes, paceMs } from "./DueTimes.ts"
+import type { BatchLimits } from "./PlanBatch.ts"
+import type { RowResult, Submission } from "./Submission.ts"
+import { type BatchUnderWay, UnderWay } from "./UnderWay.ts"
+import { WaitingQueue } from "./WaitingQueue.ts"
+
+export interface QueueLimits {
+  readonly maxBatchSize: number
+  /** Padded cost: items × the costliest of them. */
+  readonly maxBatchCost: number
+  /** The share of a batch's padded cost that may be padding, 0 to 1. */
+  readonly maxPaddedWaste: number
+  /** No batch is formed that is predicted to take longer, in milliseconds. */
+  readonly latencyTargetMs: number
+  /** How long to collect from the first arrival on, in milliseconds; 0 dispatches what is there. */
+  readonly windowMs: number
+  /** How many rows may wait. A request counts for one batch at most, so that a large one leaves room for others. */
+  readonly queueCapacity: number
+}
+
+export interface QueueOptions extends QueueLimits {
+  readonly model: string
+  readonly version: string
+  readonly metrics: VersionMetrics
+  readonly padding: Readonly<Record<string, number>>
+}
+
+/** What the queue needs of the world around it. */
+export interface QueueRuntime {
+  readonly now: () => number
+  readonly schedule: DeadlinesOptions<never>["schedule"]
+  /** 0 to 1. */
+  readonly random: () => number
+  readonly run: BatchRun
+  /** Wraps the start of a batch in its span; calls `start` at once. `end` is to be called when the batch has ended. */
+  readonly traced: (
+    requests: ReadonlyArray<Submission["span"]>,
+    batchSize: number,
+    start: (end: () => void) => void
+  ) => void
+}
+
+export type Settle = (outcome: Result.Result<ReadonlyArray<RowResult>, DeadlineExceeded>) => void
+
+/** A request that has no answer yet. */
+interface Pending {
+  readonly submission: Submission
+  readonly deadlineMs: number
+  readonly arrivedMs: number
+  readonly results: Array<RowResult>
+  readonly settle: Settle
+  readonly rows: Array<QueuedRow>
+  /** How many rows have no result. */
+  open: number
+  /** How many rows wait. */
+  waiting: number
+  settled: boolean
+}
+
+interface QueuedRow {
+  readonly inputs: TensorMap
+  readonly cost: number
+  readonly priority: Priority
+  readonly consistent: boolean
+  readonly dueMs: number
+  readonly request: Pending
+  /** Its place in the request. */
+  readonly index: number
+  /** Its instance ended while it computed this row, which is tried once more. */
+  readonly lostBefore: boolean
+  waits: boolean
+}
+
+const nothing = (): void => undefined
+
+/** How long a caller whose queue was closed is told to wait, in milliseconds. */
+const reopenMs = 1000
+
+export class BatchQueue {
+  readonly #hosted: HostedModel
+  readonly #options: QueueOptions
+  readonly #runtime: QueueRuntime
+  readonly #waiting = new WaitingQueue<QueuedRow>()
+  readonly #underWay = new UnderWay()
+  readonly #costs = new CostModel()
+  readonly #growth: BatchGrowth
+  readonly #deadlines: Deadlines<Pending>
+  readonly #lost: RowResult
+  readonly #limits: BatchLimits & { maxBatchSize: number }
+  /** What of `queueCapacity` is taken. */
+  #occupied = 0
+  /** Requests with more rows than a batch that wait now. */
+  #large = 0
+  #windowClosesMs: number | undefined
+  #cancelWindow: () => void = nothing
+  #closed = false
+
+  constructor(hosted: HostedModel, options: QueueOptions, runtime: QueueRuntime) {
+    const { maxBatchCost, maxBatchSize, maxPaddedWaste, latencyTargetMs, model, version } = options
+    this.#hosted = hosted
+    this.#options = options
+    this.#runtime = runtime
+    this.#growth = new BatchGrowth(maxBatchSize)
+    this.#costs.seed(hosted.seeds ?? [])
+    this.#limits = {
+      maxBatchSize,
+      maxBatchCost,
+      maxPaddedWaste,
+      latencyTargetMs,
+      predictMs: (cost) => this.#costs.predict(cost)
+    }
+    this.#lost = Result.fail(new InstanceLost({ model, version, retryAfterMs: reopenMs }))
+    this.#deadlines = new Deadlines<Pending>({ ...runtime, expire: (request) => this.#expire(request) })
+    hosted.onChange(() => this.#dispatch())
+  }
+
+  /**
+   * Admits the rows or refuses them at once. `settle` is called once, never before this has returned, with a result for
+   * each row in its place, or when the deadline has passed; not after the caller left, which the function returned tells.
+   */
+  submit(submission: Submission, settle: Settle): Result.Result<() => void, Overloaded> {
+    const { rows } = submission
+    const arrivedMs = this.#runtime.now()
+    const request: Pending = {
+      submission,
+      deadlineMs: submission.deadlineMs,
+      arrivedMs,
+      results: rows.map(() => this.#lost),
+      settle,
+      rows: [],
+      open: rows.length,
+      waiting: 0,
+      settled: false
+    }
+    if (this.#closed || rows.length === 0) {
+      queueMicrotask(() => this.#settle(request, Result.succeed(request.results)))
+      return Result.succeed(() => this.#leave(request))
+    }
+    const refused = this.#refusal(submission, arrivedMs)
+    if (refused !== undefined) return Result.fail(refused)
+    this.#enqueue(request)
+    this.#deadlines.add(request)
+    this.#dispatch()
+    return Result.succeed(() => this.#leave(request))
+  }
+
+  /** Answers everybody who has no answer: with what there is, and for the rest that the instance is gone. */
+  close(): void {
+    this.#closed = true
+    this.#cancelWindow()
+    for (const request of this.#deadlines.clear()) this.#settle(request, Result.succeed(request.results))
+  }
+
+  #refusal({ deadlineMs, priority, rows }: Submission, nowMs: number): Overloaded | undefined {
+    const { maxBatchSize, metrics, model, queueCapacity, version } = this.#options
+    const full = this.#occupied > 0 && this.#occupied + Math.min(rows.length, maxBatchSize) > queueCapacity
+    const ahead = this.#waiting.ahead(priority, deadlineMs)
+    let cost = 0
+    for (const row of rows) cost += row.cost
+    if (!full && !isTooLate(this.#load(ahead, nowMs), rows.length, cost, deadlineMs - nowMs)) return undefined
+    metrics.refused(rows.length, full ? "queue_full" : "too_late")
+    const all = this.#load({ rows: this.#waiting.length, cost: this.#waiting.cost }, nowMs)
+    return new Overloaded({ model, version, retryAfterMs: retryAfterMs(all, this.#runtime.random()) })
+  }
+
+  #load(ahead: { readonly rows: number; readonly cost: number }, nowMs: number): Load {
+    return {
+      rowsAhead: ahead.rows,
+      costAhead: ahead.cost,
+      underWayMs: this.#underWay.restMs(nowMs),
+      instances: this.#hosted.instances().length,
+      batchItems: this.#growth.limit,
+      model: this.#costs
+    }
+  }
+
+  #enqueue(request: Pending): void {
+    const { arrivedMs, deadlineMs, submission: { consistent, priority, rows } } = request
+    if (isLarge(request, this.#options)) this.#large++
+    const due = rows.length === 1 ? [deadlineMs] : dueTimes({
+      deadlineMs,
+      arrivedMs,
+      costs: rows.map((row) => row.cost),
+      msPerCost: this.#paceMs(),
+      sharers: Math.max(1, this.#large)
+    })
+    for (let index = 0; index < rows.length; index++) {
+      const { cost, inputs } = rows[index]!
+      this.#add({
+        inputs,
+        cost,
+        priority,
+        consistent,
+        dueMs: due[index]!,
+        request,
+        index,
+        lostBefore: false,
+        waits: true
+      })
+    }
+    this.#options.metrics.queueLength(this.#waiting.length)
+  }
+
+  /** What a unit of cost takes in a full batch of what waits now. */
+  #paceMs(): number {
+    const { cost, length } = this.#waiting
+    const batchCost = length === 0 ? this.#growth.limit : this.#growth.limit * cost / length
+    return paceMs(this.#limits.predictMs, batchCost, this.#hosted.instances().length)
+  }
+
+  #add(row: QueuedRow): void {
+    const { request } = row
+    request.rows.push(row)
+    if (++request.waiting <= this.#options.maxBatchSize) this.#occupied++
+    this.#waiting.add(row)
+  }
+
+  #waitsNoLonger(row: QueuedRow): void {
+    const { request } = row
+    row.waits = false
+    if (--request.waiting < this.#options.maxBatchSize) this.#occupied--
+    if (request.waiting === 0 && isLarge(request, this.#options)) this.#large--
+  }
+
+  /** Gives batches to instances for as long as rows wait and an instance can take one. */
+  #dispatch(): void {
+    while (this.#waiting.length > 0) {
+      const nowMs = this.#runtime.now()
+      const instance = this.#underWay.choose(this.#hosted.instances(), nowMs)
+      if (instance === undefined || this.#collects(nowMs)) return
+      this.#limits.maxBatchSize = this.#growth.limit
+      const batch = this.#waiting.take(this.#limits, this.#options.padding)
+      for (const row of batch) this.#waitsNoLonger(row)
+      this.#options.metrics.queueLength(this.#waiting.length)
+      if (batch.every((row) => row.request.submission.span === undefined)) this.#start(instance, batch, nothing)
+      else {
+        const spans = batch.map((row) => row.request.submission.span)
+        this.#runtime.traced(spans, batch.length, (end) => this.#start(instance, batch, end))
+      }
+    }
+  }
+
+  /** Whether the window is still open: then it dispatches when it closes. */
+  #collects(nowMs: number): boolean {
+    const { windowMs } = this.#options
+    if (windowMs === 0 || this.#waiting.length >= this.#growth.limit) return false
+    const { dueMs, request } = this.#waiting.first!
+    // A member whose deadline is near closes it early, with time left to be computed in.
+    const neededMs = Math.max(2 * this.#costs.predict(this.#waiting.cost), (dueMs - request.arrivedMs) / 10)
+    const closesMs = Math.min(request.arrivedMs + windowMs, dueMs - neededMs)
+    if (closesMs <= nowMs) return false
+    if (closesMs !== this.#windowClosesMs) {
+      this.#cancelWindow()
+      this.#windowClosesMs = closesMs
+      this.#cancelWindow = this.#runtime.schedule(closesMs - nowMs, () => {
+        this.#windowClosesMs = undefined
+        this.#dispatch()
+      })
+    }
+    return true
+  }
+
+  #start(instance: Instance, batch: ReadonlyArray<QueuedRow>, end: () => void): void {
+    const { metrics } = this.#options
+    const startedMs = this.#runtime.now()
+    let longest = 0
+    for (const { cost } of batch) if (cost > longest) longest = cost
+    const cost = longest * batch.length
+    const underWay: BatchUnderWay = { startedMs, predictedMs: this.#costs.predict(cost) }
+    this.#underWay.add(instance, underWay)
+    metrics.batch(batch.length)
+    this.#runtime.run(instance, batch.map((row) => row.inputs), (outcomes, computeMs) => {
+      const nowMs = this.#runtime.now()
+      this.#underWay.remove(instance, underWay, nowMs)
+      metrics.stage("compute", (nowMs - underWay.startedMs) / 1000)
+      if (computeMs !== undefined) {
+        metrics.predicted(underWay.predictedMs / 1000, computeMs / 1000)
+        this.#costs.observe(cost, computeMs)
+        this.#growth.observe(batch.length, cost, computeMs)
+      }
+      this.#retryLost(batch, outcomes)
+      // The next batch first: the instance computes it while answers are written.
+      this.#dispatch()
+      this.#answer(batch, outcomes, underWay.startedMs)
+      end()
+    })
+  }
+
+  /** A row whose instance ended is computed once more, alone, so that a row that ends instances takes no other along. */
+  #retryLost(batch: ReadonlyArray<QueuedRow>, outcomes: ReadonlyArray<RowOutcome>): void {
+    batch.forEach((row, i) => {
+      if (isLost(outcomes[i]!) && !row.lostBefore && !row.request.settled && !this.#closed) {
+        this.#options.metrics.retried()
+        this.#add({ ...row, consistent: true, lostBefore: true, waits: true })
+      }
+    })
+  }
+
+  #answer(batch: ReadonlyArray<QueuedRow>, outcomes: ReadonlyArray<RowOutcome>, startedMs: number): void {
+    for (let i = 0; i < batch.length; i++) {
+      const { cost, index, lostBefore, request } = batch[i]!
+      const outcome = outcomes[i]!
+      const queueMs = startedMs - request.arrivedMs
+      this.#options.metrics.queueDelay(queueMs / 1000)
+      if (request.settled || (isLost(outcome) && !lostBefore && !this.#closed)) continue
+      request.results[index] = Result.isFailure(outcome)
+        ? Result.fail(outcome.failure)
+        : Result.succeed({ outputs: outcome.success.outputs, computeMs: outcome.success.computeMs, cost, queueMs })
+      if (--request.open === 0) this.#settle(request, Result.succeed(request.results))
+    }
+  }
+
+  #settle(request: Pending, outcome: Parameters<Settle>[0]): void {
+    if (request.settled) return
+    request.settled = true
+    this.#deadlines.remove(request)
+    request.settle(outcome)
+  }
+
+  #expire(request: Pending): void {
+    const { submission: { timeoutMs }, waiting } = request
+    this.#options.metrics.dropped(waiting, "expired")
+    this.#drop(request)
+    this.#settle(request, Result.fail(new DeadlineExceeded({ timeoutMs })))
+  }
+
+  #leave(request: Pending): void {
+    if (request.settled) return
+    request.settled = true
+    this.#deadlines.remove(request)
+    this.#options.metrics.dropped(request.waiting, "abandoned")
+    this.#drop(request)
+  }
+
+  /** Its rows that wait are never computed. */
+  #drop(request: Pending): void {
+    if (request.waiting === 0) return
+    const rows = request.rows.filter((row) => row.waits)
+    this.#waiting.remove(rows)
+    for (const row of rows) this.#waitsNoLonger(row)
+    this.#options.metrics.queueLength(this.#waiting.length)
+  }
+}
+
+/** A request of more rows than a batch shares the queue with others; a smaller one is simply next. */
+const isLarge = ({ submission }: Pending, { maxBatchSize }: QueueLimits): boolean =>
+  submission.rows.length > maxBatchSize
+
+const isLost = (outcome: RowOutcome): boolean => Result.isFailure(outcome) && outcome.failure._tag === "InstanceLost"

@@ -1,0 +1,42 @@
+/**
+ * When the rows of a request are due: their order among the rows of others.
+ */
+
+/** A row without a deadline is due this long after its arrival, so that it is passed by for a bounded time. */
+const patienceMs = 60_000
+
+/**
+ * One due time a row, in milliseconds on the clock of its arguments, never falling.
+ *
+ * Rows of one request are due one after another, as if it had sent them at the pace of a fair share; others' rows come in
+ * between. Virtual time as in start-time fair queueing (Goyal, Vin, Cheng: SIGCOMM 1996), put on top of earliest deadline
+ * first: a request of one row is due at its deadline.
+ */
+export const dueTimes = (input: {
+  /** `Infinity` for none. */
+  readonly deadlineMs: number
+  readonly arrivedMs: number
+  readonly costs: ReadonlyArray<number>
+  /** What a unit of cost takes of the whole version's time: see `paceMs`. */
+  readonly msPerCost: number
+  /** Requests with more than one batch of rows waiting, itself included. */
+  readonly sharers: number
+}): ReadonlyArray<number> => {
+  const { arrivedMs, costs, deadlineMs, msPerCost, sharers } = input
+  const firstMs = deadlineMs === Infinity ? arrivedMs + patienceMs : deadlineMs
+  if (costs.length === 1) return [firstMs]
+  const pace = msPerCost * (1 + sharers)
+  let before = 0
+  return costs.map((cost) => {
+    const dueMs = firstMs + before * pace
+    before += cost
+    return dueMs
+  })
+}
+
+/**
+ * What a unit of cost takes in a full batch, its share of the fixed cost included, over all instances: milliseconds. The
+ * cost model's slope alone would let a model with a high fixed cost send a whole request at once.
+ */
+export const paceMs = (predictMs: (paddedCost: number) => number, batchCost: number, instances: number): number =>
+  predictMs(batchCost) / Math.max(batchCost, Number.MIN_VALUE) / Math.max(1, instances)
