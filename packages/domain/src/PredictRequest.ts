@@ -11,7 +11,10 @@ export type Priority = typeof Priority.Type
 /** How long a caller may wait, in milliseconds: 1 ms to 1 hour. */
 export const TimeoutMs = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 3_600_000 }))
 
-/** Exactly one of `texts`, `features` and `records`, with at least one item. */
+export const isTimeoutMs = (value: unknown): value is typeof TimeoutMs.Type =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= 1 && value <= 3_600_000
+
+/** Exactly one of `texts`, `features` and `records`, with at least one item. `consistent` has each computed by itself. */
 export const PredictRequest = Schema.Struct({
   id: Schema.optionalKey(RequestId),
   model: Schema.optionalKey(ModelName),
@@ -23,6 +26,7 @@ export const PredictRequest = Schema.Struct({
   use_cache: Schema.optionalKey(Schema.Boolean),
   timeout_ms: Schema.optionalKey(TimeoutMs),
   priority: Schema.optionalKey(Priority),
-  partial: Schema.optionalKey(Schema.Boolean)
+  partial: Schema.optionalKey(Schema.Boolean),
+  consistent: Schema.optionalKey(Schema.Boolean)
 })
 export interface PredictRequest extends Schema.Schema.Type<typeof PredictRequest> {}

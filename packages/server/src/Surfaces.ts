@@ -13,6 +13,7 @@ import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import { AccessControl } from "./access/AccessControl.ts"
 import type { Settings } from "./config/Settings.ts"
+import { directRoutes } from "./direct/DirectRoutes.ts"
 import { docsPages } from "./http/DocsPages.ts"
 import { edge } from "./http/Edge.ts"
 import { healthHandlers } from "./http/HealthHandlers.ts"
@@ -41,7 +42,11 @@ const routesLayer = (settings: Settings) => {
     rpcRoutes(settings.limits.maxBodyBytes),
     docsPages(api),
     metricsRoute,
-    edge(api)
+    edge(api),
+    settings.telemetry.tracing ? Layer.empty : directRoutes({
+      apiPrefix: settings.server.apiPrefix,
+      maxBodyBytes: settings.limits.maxBodyBytes
+    })
   ).pipe(
     Layer.provideMerge(Lifecycle.layer),
     Layer.provide(AccessControl.layer(settings.auth.token))

@@ -12,11 +12,16 @@ type Headers = Readonly<Record<string, string | undefined>>
 
 const bearer = /^Bearer +(\S+)$/i
 
+const none: ReadonlyArray<string> = []
+
 /** The keys a request carries: any one may be right, since a proxy may have put another beside it. */
-export const presentedKeys = (headers: Headers): ReadonlyArray<string> =>
-  [headers["x-token"], headers["x-api-key"], bearer.exec(headers["authorization"] ?? "")?.[1]].filter(
-    (key) => key !== undefined
-  )
+export const presentedKeys = (headers: Headers): ReadonlyArray<string> => {
+  const { authorization, "x-api-key": apiKey, "x-token": token } = headers
+  const carried = authorization === undefined ? undefined : bearer.exec(authorization)?.[1]
+  return token === undefined && apiKey === undefined && carried === undefined
+    ? none
+    : [token, apiKey, carried].filter((key) => key !== undefined)
+}
 
 /** Digests have one length, so that the comparison tells nothing of the key's. */
 const digest = (text: string) => createHash("sha256").update(text).digest()
@@ -24,18 +29,21 @@ const digest = (text: string) => createHash("sha256").update(text).digest()
 export class AccessControl extends Context.Service<AccessControl, {
   /** Whether a key is asked for at all. */
   readonly required: boolean
+  readonly admits: (headers: Headers) => boolean
   readonly check: (headers: Headers) => Effect.Effect<void, Unauthenticated>
 }>()("sluice/server/AccessControl") {
   static readonly layer = (token: Redacted.Redacted<string> | undefined) =>
     Layer.sync(AccessControl, () => {
-      if (token === undefined) return AccessControl.of({ required: false, check: () => Effect.void })
+      if (token === undefined) {
+        return AccessControl.of({ required: false, admits: () => true, check: () => Effect.void })
+      }
       const expected = digest(Redacted.value(token))
+      const admits = (headers: Headers): boolean =>
+        presentedKeys(headers).map((key) => timingSafeEqual(digest(key), expected)).includes(true)
       return AccessControl.of({
         required: true,
-        check: (headers) => {
-          const matches = presentedKeys(headers).map((key) => timingSafeEqual(digest(key), expected))
-          return matches.includes(true) ? Effect.void : Effect.fail(new Unauthenticated())
-        }
+        admits,
+        check: (headers) => admits(headers) ? Effect.void : Effect.fail(new Unauthenticated())
       })
     })
 }

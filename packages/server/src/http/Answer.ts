@@ -1,21 +1,21 @@
 /**
  * How a handler answers: its value as JSON, its error in the shape of the surface that was asked.
  */
-import type { StageTimings } from "@sluice/core/InferRequest"
 import type { SluiceError } from "@sluice/domain/Errors"
 import * as Effect from "effect/Effect"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type { PlainAnswer } from "./PlainAnswer.ts"
 import { RequestContext } from "./RequestContext.ts"
-import { errorResponse } from "./Surface.ts"
+import { errorAnswer } from "./Surface.ts"
 
-/** W3C Server-Timing, `dur` in milliseconds. */
-export const serverTiming = (timings: StageTimings): string =>
-  (["queue", "encode", "compute", "cache", "total"] as const)
-    .map((stage) => `${stage};dur=${timings[stage].toFixed(2)}`)
-    .join(", ")
+export const responseOf = ({ body, contentType, headers, status }: PlainAnswer) =>
+  HttpServerResponse.text(body, { status, headers, contentType })
 
 export const json = (body: unknown, headers: Record<string, string> = {}, status = 200) =>
   HttpServerResponse.text(JSON.stringify(body), { status, headers, contentType: "application/json" })
+
+export const errorResponse = (error: SluiceError, path: string, requestId: string) =>
+  responseOf(errorAnswer(error, path, requestId))
 
 /** A handler that has settled every typed error: what is left are faults of ours, which the edge answers with 500. */
 export const answering = <R>(

@@ -26,9 +26,10 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Socket from "effect/socket/Socket"
 import { AccessControl } from "../access/AccessControl.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
+import { errorResponse } from "./Answer.ts"
+import { totalTiming } from "./PlainAnswer.ts"
 import { RequestContext, requestIdOf } from "./RequestContext.ts"
 import { allowedMethods, makeRouteTable, type RouteTable } from "./RouteTable.ts"
-import { errorResponse } from "./Surface.ts"
 
 /** RPC checks the key of each call itself. */
 const isOpen = (path: string): boolean => openPaths.has(path) || path === "/rpc" || path === webSocketPath
@@ -133,7 +134,7 @@ export const edge = (api: SluiceApi) =>
             )
           )
           const timing = response.headers["server-timing"] ??
-            `total;dur=${((yield* monotonicMs) - startedMs).toFixed(2)}`
+            totalTiming((yield* monotonicMs) - startedMs)
           return HttpServerResponse.setHeaders(response, {
             "x-request-id": requestId,
             "server-timing": timing,

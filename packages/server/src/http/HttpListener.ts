@@ -8,7 +8,8 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as HttpServerError from "effect/http/HttpServerError"
 import * as Layer from "effect/Layer"
-import { createServer, type Server } from "node:http"
+import type * as Scope from "effect/Scope"
+import { IncomingMessage, Server, ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 
 /** The address cannot be listened on. */
@@ -24,6 +25,15 @@ export class ListenFailed
 export class UpgradedSockets extends Context.Service<UpgradedSockets, {
   readonly end: Effect.Effect<void>
 }>()("sluice/server/UpgradedSockets") {}
+
+/** Answers a request itself, or gives false and leaves it untouched. */
+export type DirectHandler = (request: IncomingMessage, response: ServerResponse) => boolean
+
+/** Whoever is offered each request before Effect's HTTP gets it. */
+export class DirectRequests extends Context.Service<DirectRequests, {
+  /** Until the scope closes. */
+  readonly offerTo: (handler: DirectHandler) => Effect.Effect<void, never, Scope.Scope>
+}>()("sluice/server/DirectRequests") {}
 
 /** How long after the listening ends a request may still come on a connection that is open. */
 const lastRequestMs = 500
@@ -48,8 +58,28 @@ const sentence = (error: HttpServerError.ServeError, host: string, port: number)
   }
 }
 
-const makeServer = (upgraded: Set<Duplex>): Server => {
-  const server = createServer({ keepAliveTimeout })
+/** The listener of `request` that Effect adds is told only of those that nobody took before. */
+class OfferingServer extends Server {
+  readonly offer: DirectHandler
+
+  constructor(offer: DirectHandler) {
+    super({ keepAliveTimeout })
+    this.offer = offer
+  }
+
+  override emit(event: string, ...values: ReadonlyArray<unknown>): boolean {
+    if (event === "request") {
+      const [request, response] = values
+      if (request instanceof IncomingMessage && response instanceof ServerResponse && this.offer(request, response)) {
+        return true
+      }
+    }
+    return super.emit(event, ...values)
+  }
+}
+
+const makeServer = (upgraded: Set<Duplex>, offer: DirectHandler): Server => {
+  const server = new OfferingServer(offer)
   const closeIdle = server.closeIdleConnections.bind(server)
   // Node calls this on `close`, when the next request of a kept connection may be on the way.
   server.closeIdleConnections = () => {
@@ -72,7 +102,9 @@ export const httpListener = (options: {
 }) => {
   const { host, maxMessageBytes, port, shutdownTimeout } = options
   const upgraded = new Set<Duplex>()
-  return NodeHttpServer.layer(() => makeServer(upgraded), {
+  let direct: DirectHandler | undefined
+  const offer: DirectHandler = (request, response) => direct !== undefined && direct(request, response)
+  return NodeHttpServer.layer(() => makeServer(upgraded, offer), {
     host,
     port,
     gracefulShutdownTimeout: shutdownTimeout,
@@ -85,6 +117,18 @@ export const httpListener = (options: {
       end: Effect.sync(() => {
         for (const socket of upgraded) socket.end()
       })
+    })),
+    Layer.merge(Layer.succeed(DirectRequests, {
+      offerTo: (handler) =>
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            direct = handler
+          }),
+          () =>
+            Effect.sync(() => {
+              direct = undefined
+            })
+        )
     }))
   )
 }

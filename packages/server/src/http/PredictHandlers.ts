@@ -6,20 +6,24 @@ import type { SluiceApi } from "@sluice/api/SluiceApi"
 import { PredictionCache } from "@sluice/core/cache/PredictionCache"
 import { Inference } from "@sluice/core/Inference"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
-import { CacheUnavailable, ModelNotFound } from "@sluice/domain/Errors"
+import { CacheUnavailable } from "@sluice/domain/Errors"
 import { PredictRequest } from "@sluice/domain/PredictRequest"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
-import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as Result from "effect/Result"
+import { prepareCall } from "../calls/InferCall.ts"
+import { jsonReader } from "../calls/JsonReader.ts"
+import { predictCall, resolveAlias } from "../calls/PredictCall.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
-import { predict } from "../predict/PredictService.ts"
-import { answering, json, serverTiming } from "./Answer.ts"
-import { callContext } from "./CallHeaders.ts"
+import { answering, json } from "./Answer.ts"
+import { inferHandler } from "./InferHandler.ts"
 import { jsonBody } from "./JsonBody.ts"
 
-const readPredict = jsonBody(PredictRequest, { exactIntegers: false })
-const readLegacy = jsonBody(LegacyPredictRequest, { exactIntegers: false })
-const readWarmup = jsonBody(WarmupRequest, { exactIntegers: false })
+const readPredict = jsonReader(PredictRequest, { exactIntegers: false })
+const readLegacy = jsonReader(LegacyPredictRequest, { exactIntegers: false })
+const readWarmup = jsonBody(WarmupRequest)
+
+const preparePredict = prepareCall(readPredict, predictCall)
 
 /** How long to wait before a store that failed is asked again, in milliseconds. */
 const storeRetryMs = 1000
@@ -36,31 +40,14 @@ export const predictHandlers = (api: SluiceApi) =>
     Effect.fnUntraced(function*(handlers) {
       const registry = yield* ModelRegistry
       const inference = yield* Inference
+      const infer = yield* inferHandler
       const cache = yield* PredictionCache
       const lifecycle = yield* Lifecycle
 
-      const answer = Effect.fnUntraced(
-        function*(payload: PredictRequest, request: HttpServerRequest.HttpServerRequest) {
-          const { inferred, response } = yield* Effect.provideService(
-            predict(payload, yield* callContext(request)),
-            Inference,
-            inference
-          )
-          return json(response, {
-            "server-timing": serverTiming(inferred.timings),
-            "x-cache": inferred.cacheStatus,
-            "x-model-version": response.model_version
-          })
-        }
+      const prepareLegacy = prepareCall(
+        (text) => Result.flatMap(readLegacy(text), (body) => resolveAlias(body, registry.byPath)),
+        predictCall
       )
-
-      /** A path that the registry lists stands for its model and version; any other is no model, and is never read. */
-      const resolveAlias = Effect.fnUntraced(function*({ model_path: path, ...payload }: LegacyPredictRequest) {
-        if (path === undefined) return payload
-        const found = registry.byPath(path)
-        if (found === undefined) return yield* new ModelNotFound({ model: path.slice(0, 200) })
-        return { ...payload, model: found.model, model_version: payload.model_version ?? found.version }
-      })
 
       const warm = Effect.fnUntraced(function*(id: string) {
         const [model, version] = splitId(id)
@@ -68,17 +55,8 @@ export const predictHandlers = (api: SluiceApi) =>
       })
 
       return handlers
-        .handleRaw(
-          "predict",
-          ({ request }) => answering(Effect.flatMap(readPredict(request), (payload) => answer(payload, request)))
-        )
-        .handleRaw("inferencePredict", ({ request }) =>
-          answering(
-            readLegacy(request).pipe(
-              Effect.flatMap(resolveAlias),
-              Effect.flatMap((payload) => answer(payload, request))
-            )
-          ))
+        .handleRaw("predict", ({ request }) => infer(request, preparePredict))
+        .handleRaw("inferencePredict", ({ request }) => infer(request, prepareLegacy))
         .handleRaw("warmup", ({ request }) =>
           answering(
             readWarmup(request).pipe(

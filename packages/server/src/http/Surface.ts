@@ -4,7 +4,7 @@
 import { type ProblemBody, problemContentType } from "@sluice/api/Problem"
 import { describeError } from "@sluice/domain/ErrorCatalogue"
 import type { SluiceError } from "@sluice/domain/Errors"
-import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import type { PlainAnswer } from "./PlainAnswer.ts"
 
 export type Surface = "own" | "oip" | "openai"
 
@@ -62,15 +62,12 @@ const headersOf = (error: SluiceError): Record<string, string> => {
 }
 
 /** An error as the answer to a request on that path. */
-export const errorResponse = (
-  error: SluiceError,
-  path: string,
-  requestId: string
-): HttpServerResponse.HttpServerResponse => {
+export const errorAnswer = (error: SluiceError, path: string, requestId: string): PlainAnswer => {
   const surface = surfaceOf(path)
-  return HttpServerResponse.text(JSON.stringify(bodyOf(surface, error, path, requestId)), {
+  return {
     status: describeError(error).status,
+    contentType: surface === "own" ? problemContentType : "application/json",
     headers: headersOf(error),
-    contentType: surface === "own" ? problemContentType : "application/json"
-  })
+    body: JSON.stringify(bodyOf(surface, error, path, requestId))
+  }
 }

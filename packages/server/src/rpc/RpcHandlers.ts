@@ -11,10 +11,10 @@ import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as RpcServer from "effect/rpc/RpcServer"
 import { randomUUID } from "node:crypto"
 import { AccessControl, presentedKeys } from "../access/AccessControl.ts"
+import { predict } from "../calls/PredictService.ts"
 import { health } from "../http/HealthHandlers.ts"
 import { listModels } from "../http/ModelsHandlers.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
-import { predict } from "../predict/PredictService.ts"
 
 /** How long a caller of a server that stops waits before it tries another, in milliseconds. */
 const drainingRetryMs = 1000

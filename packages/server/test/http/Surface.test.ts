@@ -12,7 +12,8 @@ import {
   Unauthenticated,
   UnsupportedMediaType
 } from "@sluice/domain/Errors"
-import { errorResponse, surfaceOf } from "@sluice/server/http/Surface"
+import { errorResponse } from "@sluice/server/http/Answer"
+import { surfaceOf } from "@sluice/server/http/Surface"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 
 const told = async (error: SluiceError, path: string) => {

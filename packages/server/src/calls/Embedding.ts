@@ -7,7 +7,7 @@ export const cutEmbedding = (
   embedding: ReadonlyArray<number> | Float32Array,
   dimensions: number
 ): Float32Array | undefined => {
-  const values = Float32Array.from(embedding.slice(0, dimensions))
+  const values = new Float32Array(embedding.slice(0, dimensions))
   if (!values.every(Number.isFinite)) return undefined
   if (dimensions === embedding.length) return values
   const norm = Math.hypot(...values)

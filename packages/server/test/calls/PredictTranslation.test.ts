@@ -3,12 +3,8 @@ import type { InferredItem, InferResult } from "@sluice/core/InferRequest"
 import { type InferenceError, InvalidInput, MalformedRequest, ModelFailed } from "@sluice/domain/Errors"
 import type { Prediction } from "@sluice/domain/Prediction"
 import type { PredictRequest } from "@sluice/domain/PredictRequest"
-import {
-  cacheMode,
-  type CallContext,
-  toInferRequest,
-  toPredictResponse
-} from "@sluice/server/predict/PredictTranslation"
+import type { CallContext } from "@sluice/server/calls/CallContext"
+import { cacheMode, toInferRequest, toPredictResponse } from "@sluice/server/calls/PredictTranslation"
 import * as Result from "effect/Result"
 
 const call: CallContext = { requestId: "req-1", routingKey: "key-1", cacheControl: undefined, timeoutMs: undefined }

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { OipInput } from "@sluice/api/OipApi"
 import type { Datatype, Tensor } from "@sluice/domain/Tensor"
-import { parseExact } from "@sluice/server/http/ExactJson"
-import { tensorJson, tensorOf } from "@sluice/server/http/OipTensors"
+import { parseExact } from "@sluice/server/calls/ExactJson"
+import { elementsText, tensorHead, tensorOf } from "@sluice/server/calls/OipTensors"
 import * as Result from "effect/Result"
 import * as fc from "fast-check"
 
@@ -53,6 +53,12 @@ const tensors: Readonly<Record<Datatype, fc.Arbitrary<Tensor>>> = {
   FP32: tensor("FP32", floats, (values) => Float32Array.from(values)),
   FP64: tensor("FP64", doubles, (values) => Float64Array.from(values)),
   BYTES: tensor("BYTES", fc.string({ unit: "binary" }), (values) => values)
+}
+
+/** A tensor's whole text, or undefined where it has none. */
+const tensorJson = (name: string, tensor: Tensor): string | undefined => {
+  const elements = elementsText(tensor, 0, tensor.data.length)
+  return elements === undefined ? undefined : `${tensorHead(name, tensor.datatype, tensor.shape)}${elements}]}`
 }
 
 const datatypes = Object.keys(tensors) as ReadonlyArray<Datatype>

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { parseExact } from "@sluice/server/http/ExactJson"
+import { parseExact } from "@sluice/server/calls/ExactJson"
 import * as fc from "fast-check"
 
 describe("parseExact", () => {

@@ -1,5 +1,5 @@
 /**
- * The predict call itself, as HTTP and RPC both make it.
+ * The predict call itself, as RPC makes it.
  */
 import { Inference } from "@sluice/core/Inference"
 import type { InferResult } from "@sluice/core/InferRequest"
@@ -7,7 +7,8 @@ import type { InferenceError } from "@sluice/domain/Errors"
 import type { PredictRequest } from "@sluice/domain/PredictRequest"
 import type { PredictResponse } from "@sluice/domain/PredictResponse"
 import * as Effect from "effect/Effect"
-import { type CallContext, toInferRequest, toPredictResponse } from "./PredictTranslation.ts"
+import type { CallContext } from "./CallContext.ts"
+import { toInferRequest, toPredictResponse } from "./PredictTranslation.ts"
 
 export interface Predicted {
   readonly response: PredictResponse

@@ -3,7 +3,7 @@
  */
 import type { OipInput } from "@sluice/api/OipApi"
 import { MalformedRequest } from "@sluice/domain/Errors"
-import type { Datatype, Tensor } from "@sluice/domain/Tensor"
+import type { Datatype, Tensor, TensorData } from "@sluice/domain/Tensor"
 import { elementCount, emptyData } from "@sluice/plugin-sdk/TensorRows"
 import * as Result from "effect/Result"
 
@@ -79,14 +79,60 @@ const write = (tensor: Tensor, index: number, value: unknown): boolean => {
   return data[index] === value
 }
 
+/**
+ * The usual case in one pass: numbers in a row, or rows of them, for a float or INT64 tensor. Undefined where anything is
+ * otherwise, which is then looked at in detail.
+ */
+const quickData = ({ data, datatype, shape }: OipInput, count: number): TensorData | undefined => {
+  if (datatype === "INT64") {
+    if (data.length !== count) return undefined
+    const longs = new BigInt64Array(count)
+    for (let i = 0; i < count; i++) {
+      const value = data[i]
+      if (typeof value !== "number" || !Number.isSafeInteger(value)) return undefined
+      longs[i] = BigInt(value)
+    }
+    return longs
+  }
+  if (datatype !== "FP32" && datatype !== "FP64") return undefined
+  const isFlat = data.length === count
+  // Lengths first: a shape alone must not make anything be allocated.
+  if (!isFlat && !(shape.length === 2 && shape[0] === data.length && areRows(data, shape[1]!))) return undefined
+  const floats = datatype === "FP32" ? new Float32Array(count) : new Float64Array(count)
+  if (isFlat) return fill(floats, 0, data) ? floats : undefined
+  let offset = 0
+  for (const row of data) {
+    if (!Array.isArray(row) || !fill(floats, offset, row)) return undefined
+    offset += row.length
+  }
+  return floats
+}
+
+const areRows = (data: ReadonlyArray<unknown>, width: number): boolean => {
+  for (const row of data) if (!Array.isArray(row) || row.length !== width) return false
+  return true
+}
+
+const fill = (floats: Float32Array | Float64Array, offset: number, values: ReadonlyArray<unknown>): boolean => {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]
+    if (typeof value !== "number") return false
+    floats[offset + i] = value
+    if (!Number.isFinite(floats[offset + i])) return false
+  }
+  return true
+}
+
 const refuse = (field: string, detail: string) => Result.fail(new MalformedRequest({ field, detail }))
 
 /** One input of an infer request. Says which element is not of the datatype, or how many there are too many. */
 export const tensorOf = (input: OipInput): Result.Result<Tensor, MalformedRequest> => {
   const { datatype, name, shape } = input
+  const count = elementCount(shape)
+  const quick = quickData(input, count)
+  if (quick !== undefined) return Result.succeed({ datatype, shape, data: quick })
   const field = `inputs.${name}.data`
   const values = flatten(input.data, shape)
-  const count = elementCount(shape)
   if (values === undefined) return refuse(field, `expected a flat list, or lists nested as shape [${shape.join(", ")}]`)
   if (values.length !== count) {
     return refuse(field, `shape [${shape.join(", ")}] holds ${count} elements, got ${values.length}`)
@@ -103,27 +149,24 @@ export const tensorOf = (input: OipInput): Result.Result<Tensor, MalformedReques
   return wrong < 0 ? Result.succeed(tensor) : refuse(`${field}.${wrong}`, `expected ${expected[datatype]}`)
 }
 
-/** JSON of one element; integers beyond a double's reach keep every digit. */
-const elementText = (value: number | bigint | string, datatype: Datatype): string =>
-  typeof value === "string"
-    ? JSON.stringify(value)
-    : datatype === "BOOL"
-    ? String(value !== 0)
-    : datatype === "FP16"
-    ? String(halfValue(Number(value)))
-    : String(value)
+/** An output's JSON text up to its elements. */
+export const tensorHead = (name: string, datatype: Datatype, shape: ReadonlyArray<number>): string =>
+  `{"name":${JSON.stringify(name)},"shape":[${shape.join(",")}],"datatype":"${datatype}","data":[`
 
-/** An output's JSON text, or undefined when it holds NaN or an infinity, which JSON has no form for. */
-export const tensorJson = (name: string, tensor: Tensor): string | undefined => {
-  const values: Iterable<number | bigint | string> = tensor.data
-  const texts: Array<string> = []
-  for (const value of values) {
-    const text = elementText(value, tensor.datatype)
-    if (isFloat(tensor.datatype) && !Number.isFinite(Number(text))) return undefined
-    texts.push(text)
+/** The JSON text of elements, or undefined where one is NaN or an infinity, which JSON has no form for. */
+export const elementsText = ({ data, datatype }: Tensor, from: number, to: number): string | undefined => {
+  let text = ""
+  for (let i = from; i < to; i++) {
+    if (i > from) text += ","
+    const value = data[i]!
+    if (typeof value === "string") text += JSON.stringify(value)
+    else if (datatype === "BOOL") text += value === 0 ? "false" : "true"
+    else if (typeof value === "bigint") text += String(value)
+    else {
+      const number = datatype === "FP16" ? halfValue(value) : value
+      if (!Number.isFinite(number)) return undefined
+      text += number
+    }
   }
-  const { datatype, shape } = tensor
-  return `{"name":${JSON.stringify(name)},"shape":${JSON.stringify(shape)},"datatype":"${datatype}","data":[${
-    texts.join(",")
-  }]}`
+  return text
 }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { cutEmbedding, embeddingBase64 } from "@sluice/server/http/Embedding"
+import { cutEmbedding, embeddingBase64 } from "@sluice/server/calls/Embedding"
 import * as fc from "fast-check"
 
 const floats = fc.array(fc.float({ noNaN: true, noDefaultInfinity: true, min: -1000, max: 1000 }), {

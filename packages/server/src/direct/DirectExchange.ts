@@ -1,0 +1,138 @@
+/**
+ * One request on a direct route, from its headers to its answer: on Node's own request and response, without a fiber.
+ */
+import { type Inference } from "@sluice/core/Inference"
+import type { InferResult } from "@sluice/core/InferRequest"
+import { InternalError, type SluiceError } from "@sluice/domain/Errors"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { IncomingMessage, ServerResponse } from "node:http"
+import type { CallHeaders } from "../calls/CallContext.ts"
+import { type PrepareCall, sliceMs, type TextWriter } from "../calls/InferCall.ts"
+import { type AnswerHead, inferHead, totalTiming } from "../http/PlainAnswer.ts"
+import { requestIdOf } from "../http/RequestContext.ts"
+import { errorAnswer } from "../http/Surface.ts"
+import { deliver } from "./DirectWriter.ts"
+
+export interface DirectServices {
+  readonly start: Inference["Service"]["start"]
+  /** Connections are closed after their next answer. */
+  readonly closing: () => boolean
+  /** Monotonic, in milliseconds. */
+  readonly now: () => number
+  readonly log: (entry: Effect.Effect<void>) => void
+  /** Ends each exchange that is under way; the server's end calls what is left. */
+  readonly live: Set<() => void>
+}
+
+/** As Effect's HTTP decodes bodies: a byte order mark is no part of the text. */
+const textOf = (bytes: Buffer): string => {
+  const text = bytes.toString()
+  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
+}
+
+export const exchange = (
+  { closing, live, log, now, start }: DirectServices,
+  request: IncomingMessage,
+  response: ServerResponse,
+  headers: CallHeaders,
+  prepare: PrepareCall
+): void => {
+  const startedMs = now()
+  const path = request.url ?? "/"
+  const requestId = requestIdOf(headers)
+  let body: Buffer | undefined
+  let more: Array<Buffer> | undefined
+  /** Nobody reads an answer any more. */
+  let over = false
+  let abandon: (() => void) | undefined
+
+  const send = (head: AnswerHead, content: string | ReadonlyArray<Buffer>): void => {
+    const edgeHeaders = ["x-request-id", requestId]
+    if (head.headers["server-timing"] === undefined) {
+      edgeHeaders.push("server-timing", totalTiming(now() - startedMs))
+    }
+    if (closing()) edgeHeaders.push("connection", "close")
+    deliver(head, content, { response, acceptEncoding: headers["accept-encoding"], edgeHeaders, onFault })
+  }
+
+  const refuse = (error: SluiceError): void => {
+    const answer = errorAnswer(error, path, requestId)
+    send(answer, answer.body)
+  }
+
+  /** The log has the cause under the request id, the caller has the id. */
+  const onFault = (error: unknown): void => {
+    log(
+      Effect.logError("a request failed by a fault of the server", error).pipe(
+        Effect.annotateLogs({ request_id: requestId, path })
+      )
+    )
+    if (response.headersSent) response.destroy()
+    else refuse(new InternalError())
+  }
+
+  /** Lets the event loop go on between the pieces of a long text. */
+  const write = (writer: TextWriter, result: InferResult, pieces: Array<Buffer>): void => {
+    if (over) return
+    try {
+      const since = now()
+      let step = writer.next()
+      while (step.done !== true) {
+        pieces.push(Buffer.from(step.value))
+        if (now() - since > sliceMs) {
+          setImmediate(write, writer, result, pieces)
+          return
+        }
+        step = writer.next()
+      }
+      if (Result.isFailure(step.value)) refuse(step.value.failure)
+      else if (pieces.length === 0) send(inferHead(result), step.value.success)
+      else send(inferHead(result), [...pieces, Buffer.from(step.value.success)])
+    } catch (error) {
+      onFault(error)
+    }
+  }
+
+  const onBody = (): void => {
+    try {
+      const text = textOf(more === undefined ? body ?? Buffer.alloc(0) : Buffer.concat(more))
+      body = more = undefined
+      const call = prepare(text, headers, requestId)
+      if (Result.isFailure(call)) return refuse(call.failure)
+      abandon = start(call.success.request, (result) => {
+        if (over) return
+        if (Result.isSuccess(result)) write(call.success.write(result.success), result.success, [])
+        else refuse(result.failure)
+      })
+    } catch (error) {
+      onFault(error)
+    }
+  }
+
+  const end = (): void => {
+    over = true
+    abandon?.()
+    if (!response.headersSent) response.writeHead(503, { connection: "close" })
+    response.end()
+  }
+
+  live.add(end)
+  request.on("data", (chunk: Buffer) => {
+    if (body === undefined) body = chunk
+    else if (more === undefined) more = [body, chunk]
+    else more.push(chunk)
+  })
+  request.on("end", onBody)
+  response.on("close", () => {
+    live.delete(end)
+    if (response.writableEnded) return
+    over = true
+    abandon?.()
+    log(
+      Effect.logDebug("the client left before the answer").pipe(
+        Effect.annotateLogs({ request_id: requestId, path, status: 499 })
+      )
+    )
+  })
+}
