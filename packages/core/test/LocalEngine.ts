@@ -53,6 +53,7 @@ const settled = Effect.gen(function*() {
 export const engineLayer = (registry: Registry) => {
   const models = ModelRegistry.layer(registry, {
     cores: 2,
+    inlineBoundMs: 0,
     device: "cpu",
     precision: undefined,
     maxBatchSize: undefined,

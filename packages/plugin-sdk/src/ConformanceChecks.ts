@@ -23,6 +23,7 @@ import {
   succeed
 } from "./ConformanceSubject.ts"
 import { API_VERSION, type Codec } from "./Plugin.ts"
+import { checkProbe } from "./ProbeCheck.ts"
 import { signatureMismatch } from "./SignatureCheck.ts"
 import { elementCount, emptyData, splitRows, stackRows } from "./TensorRows.ts"
 
@@ -275,6 +276,7 @@ export const conformanceChecks: ReadonlyArray<readonly [string, Check]> = [
   ["refuses bad options with the field's path", checkOptions],
   ["returns what its signature says", checkSignature],
   ["answers a batch as it answers its rows alone", checkBatch],
+  ["gives rows of the cost that is asked for, if it gives any", checkProbe],
   ["encodes and decodes items, and refuses what it cannot take", checkCodec],
   ["fails cleanly after release", checkRelease],
   ["survives interruption", checkCancellation],

@@ -69,6 +69,11 @@ export interface Model {
   readonly run: (inputs: TensorMap) => Effect.Effect<TensorMap, PluginError>
   /** Batches to run before the version is ready; one of zeros in the signature's shape when left out. */
   readonly warmup?: ReadonlyArray<TensorMap>
+  /**
+   * One row that costs this much by the codec's `cost`, for the host to measure the model with; undefined where the
+   * model takes none. Left out, a row of zeros of cost 1 is measured.
+   */
+  readonly probe?: (cost: number) => TensorMap | undefined
 }
 
 /** Between a task's natural values and tensors of one row each, so that all surfaces share them. Pure and synchronous. */

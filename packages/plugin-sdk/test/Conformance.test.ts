@@ -2,10 +2,11 @@
  * The conformance suite itself: a plugin that keeps the contract passes, and each promise broken is found by its check.
  */
 import { assert, describe, it } from "@effect/vitest"
-import type { TensorMap } from "@sluice/domain/Tensor"
+import type { Tensor, TensorMap } from "@sluice/domain/Tensor"
 import { type Model, PluginError } from "@sluice/plugin-sdk"
 import { conformance } from "@sluice/plugin-sdk/Conformance"
 import * as Checks from "@sluice/plugin-sdk/ConformanceChecks"
+import { checkProbe } from "@sluice/plugin-sdk/ProbeCheck"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
@@ -13,7 +14,18 @@ import type * as Schema from "effect/Schema"
 import { TestClock } from "effect/testing"
 import { numbers, plugin, scaled, signature, type Subject, subject, withCodec, withModel } from "./DoublingPlugin.ts"
 
+const row = (shape: readonly [number, number]): Tensor => ({
+  datatype: "FP32",
+  shape,
+  data: new Float32Array(shape[0] * shape[1])
+})
+
 conformance("the doubling plugin", subject)
+
+conformance(
+  "a plugin whose model takes rows of one cost only",
+  withModel((model) => ({ ...model, probe: (cost) => cost === 1 ? { x: row([1, 2]) } : undefined }))
+)
 
 const { codec: _, ...raw } = plugin
 
@@ -53,6 +65,30 @@ interface Breach {
 }
 
 const breaches: ReadonlyArray<Breach> = [
+  {
+    name: "a probe that gives no row of any cost",
+    check: checkProbe,
+    broken: withModel((model) => ({ ...model, probe: () => undefined })),
+    says: /no row of any cost/
+  },
+  {
+    name: "a probe that costs something else",
+    check: checkProbe,
+    broken: withModel((model) => ({ ...model, probe: () => ({ x: row([1, 2]) }) })),
+    says: /probe\(8\) gave a row that costs 1/
+  },
+  {
+    name: "a probe of two rows",
+    check: checkProbe,
+    broken: withModel((model) => ({ ...model, probe: () => ({ x: row([2, 2]) }) })),
+    says: /first dimension is not 1/
+  },
+  {
+    name: "a probe that is not of the signature",
+    check: checkProbe,
+    broken: withModel((model) => ({ ...model, probe: () => ({ x: row([1, 3]) }) })),
+    says: /probe\(1\) is not of the signature/
+  },
   {
     name: "no apiVersion",
     check: Checks.checkDefinition,

@@ -18,7 +18,7 @@ import type { TextTokenizer, Tokens } from "./TextTokenizer.ts"
 import { activate, floats } from "./Vectors.ts"
 
 /** What most sentence encoders were trained at. */
-const DEFAULT_MAX_TOKENS = 256
+export const DEFAULT_MAX_TOKENS = 256
 
 /** What each input that this plugin knows holds for a token, and for padding. */
 const inputs: Readonly<Record<string, (tokenizer: TextTokenizer) => { token: number | undefined; padding: number }>> = {

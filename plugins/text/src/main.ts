@@ -7,7 +7,7 @@ import { definePlugin, type Model, type PluginContext, PluginError, type TensorM
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { sharedTokenizer } from "./SharedTokenizer.ts"
-import { makeTextCodec, tokenLimit, unfitInputs } from "./TextCodec.ts"
+import { DEFAULT_MAX_TOKENS, makeTextCodec, tokenLimit, unfitInputs } from "./TextCodec.ts"
 import { readTextFacts, TextOptions } from "./TextOptions.ts"
 import { planText, type TextPlan } from "./TextPlan.ts"
 import { meanPool, normaliseRows } from "./Vectors.ts"
@@ -38,19 +38,32 @@ const postProcess = (model: Model, plan: TextPlan, normalize: boolean): Model =>
   }
 }
 
-/** One text of ones, so that the first request finds memory allocated. */
-const warmup = (model: Model): ReadonlyArray<TensorMap> => [
-  Object.fromEntries(model.signature.inputs.map(({ datatype, name }) => [
-    name,
-    datatype === "INT32"
-      ? { datatype, shape: [1, WARMUP_TOKENS], data: new Int32Array(WARMUP_TOKENS).fill(1) }
-      : { datatype: "INT64" as const, shape: [1, WARMUP_TOKENS], data: new BigInt64Array(WARMUP_TOKENS).fill(1n) }
-  ]))
-]
+/** One text of so many ones, all of its first segment: some models have no second. */
+const textOfOnes = ({ signature }: Model, tokens: number): TensorMap =>
+  Object.fromEntries(signature.inputs.map(({ datatype, name }) => {
+    const value = name === "token_type_ids" ? 0 : 1
+    const shape = [1, tokens]
+    return [
+      name,
+      datatype === "INT32"
+        ? { datatype, shape, data: new Int32Array(tokens).fill(value) }
+        : { datatype: "INT64" as const, shape, data: new BigInt64Array(tokens).fill(BigInt(value)) }
+    ]
+  }))
+
+/** The empty text: most tokenizers put a token before and one after, and models may count on them. */
+const SHORTEST = 2
+
+/** A text of as many tokens, where the model takes one. */
+const probe = (model: Model, longest: number) => (tokens: number): TensorMap | undefined =>
+  tokens >= SHORTEST && tokens <= longest &&
+    model.signature.inputs.every(({ shape: [, fixed = -1] }) => fixed < 0 || fixed === tokens)
+    ? textOfOnes(model, tokens)
+    : undefined
 
 const load = (context: PluginContext, options: TextOptions) =>
   Effect.gen(function*() {
-    const { labels } = yield* readTextFacts(context.files, options)
+    const { labels, positions = Infinity } = yield* readTextFacts(context.files, options)
     const model = yield* loadOnnx(context, {
       outputs: (whole) => Result.map(planText(options, whole, labels), (plan) => [plan.output.name])
     })
@@ -61,7 +74,9 @@ const load = (context: PluginContext, options: TextOptions) =>
       return yield* orFail(context, Result.fail(`"${plan.output.name}" needs pooling, but there is no attention_mask`))
     }
     const served = postProcess(model, plan, options.normalize === true)
-    return { ...served, warmup: warmup(served) }
+    const longest = Math.min(options.max_tokens ?? DEFAULT_MAX_TOKENS, positions)
+    // So that the first request finds memory allocated
+    return { ...served, warmup: [textOfOnes(served, WARMUP_TOKENS)], probe: probe(served, longest) }
   })
 
 export default definePlugin({

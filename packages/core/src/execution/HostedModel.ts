@@ -29,12 +29,26 @@ export interface Instance {
   readonly run: (inputs: TensorMap, settle: (result: RunResult) => void) => void
 }
 
+/** A measured run: its cost (rows × the cost of each) and the least time it took, in milliseconds. */
+export interface Seed {
+  readonly cost: number
+  readonly ms: number
+}
+
+/** One row to measure the model with, and what it costs. */
+export interface ProbeRow {
+  readonly cost: number
+  readonly inputs: TensorMap
+}
+
 export interface HostedModel {
   readonly signature: ModelSignature
+  /** What runs took at warm-up, the first of them of one row of the least cost. */
+  readonly seeds?: ReadonlyArray<Seed>
+  /** The rows that it was measured with, the least costly first. */
+  readonly probes?: ReadonlyArray<ProbeRow>
   /** The living instances that batches may be given to now; empty while all are being replaced. */
   readonly instances: () => ReadonlyArray<Instance>
-  /** What runs of the model took at warm-up: padded cost, and milliseconds. */
-  readonly seeds?: ReadonlyArray<{ readonly cost: number; readonly ms: number }>
   /** Calls the listener whenever `instances` would answer otherwise than before. One listener only: the Batcher. */
   readonly onChange: (listener: () => void) => void
 }

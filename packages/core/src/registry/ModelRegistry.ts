@@ -79,7 +79,7 @@ const openVersion = Effect.fnUntraced(function*(
     maxBatchSize: signature.batchable ? plan.maxBatchSize : 1,
     maxBatchCost: plan.maxBatchCost,
     maxPaddedWaste: plan.maxPaddedWaste,
-    latencyTargetMs: plan.latencyTargetMs,
+    latencyTargetMs: plan.latencyTargetMs ?? Infinity,
     windowMs: plan.windowMs,
     queueCapacity: plan.queueCapacity,
     padding: codec.padding ?? {},

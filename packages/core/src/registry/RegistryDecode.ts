@@ -56,12 +56,17 @@ const readModel = (name: string, model: ModelYaml, document: YamlDocument, direc
     options: entry.options ?? {},
     instances: entry.instances,
     threads: entry.threads,
+    inline: entry.inline ?? "auto",
+    optimizeFor: entry.optimize_for ?? "auto",
+    batchInvariant: entry.batch_invariant,
     isolation: entry.isolation ?? "thread",
     batching: {
       maxBatchSize: entry.batching?.max_batch_size,
       maxBatchCost: entry.batching?.max_batch_cost,
       window: entry.batching?.window,
-      queueCapacity: entry.batching?.queue_capacity
+      queueCapacity: entry.batching?.queue_capacity,
+      latencyTarget: entry.batching?.latency_target,
+      maxPaddedWaste: entry.batching?.max_padded_waste
     },
     cache: entry.cache,
     timeoutMs: entry.timeout_ms,

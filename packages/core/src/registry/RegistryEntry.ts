@@ -3,6 +3,7 @@
  */
 import type { Device, Precision, VersionStatus } from "@sluice/domain/ModelInfo"
 import type * as Duration from "effect/Duration"
+import type { OptimizeFor } from "./RegistrySchema.ts"
 
 /** Where an entry stands, for messages that come after the file was read. */
 export interface SourceLine {
@@ -24,6 +25,10 @@ export interface BatchingEntry {
   readonly maxBatchCost: number | undefined
   readonly window: Duration.Duration | undefined
   readonly queueCapacity: number | undefined
+  /** How long a batch may take by the cost model. */
+  readonly latencyTarget: Duration.Duration | undefined
+  /** The share of a batch's padded cost that may be padding. */
+  readonly maxPaddedWaste: number | undefined
 }
 
 export interface VersionEntry {
@@ -44,6 +49,11 @@ export interface VersionEntry {
   readonly options: Readonly<Record<string, unknown>>
   readonly instances: number | undefined
   readonly threads: number | undefined
+  /** Whether its batches may run on the event loop if they are short enough. */
+  readonly inline: "auto" | "off"
+  readonly optimizeFor: OptimizeFor
+  /** Whether a row's answer is the same alone and in a batch. Undefined: by its precision. */
+  readonly batchInvariant: boolean | undefined
   readonly isolation: "thread" | "process"
   readonly batching: BatchingEntry
   /** Whether answers may be kept; undefined: unless computing them is quicker than looking them up. */

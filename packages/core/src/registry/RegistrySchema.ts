@@ -8,6 +8,10 @@ import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { DurationText } from "../config/DurationText.ts"
 
+/** What a version's plan of instances, threads and batches is chosen for. */
+export const OptimizeFor = Schema.Literals(["auto", "throughput", "latency"])
+export type OptimizeFor = typeof OptimizeFor.Type
+
 /** A count that makes sense from 1 up. The upper bound catches slips of a digit, nobody has a use beyond it. */
 const count = (maximum: number) => {
   const expected = `a whole number from 1 to ${maximum}`
@@ -26,7 +30,13 @@ const BatchingYaml = Schema.Struct({
   max_batch_size: Schema.optionalKey(count(65_536)),
   max_batch_cost: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThan(0))),
   window: Schema.optionalKey(DurationText("milliseconds")),
-  queue_capacity: Schema.optionalKey(count(1_000_000))
+  queue_capacity: Schema.optionalKey(count(1_000_000)),
+  latency_target: Schema.optionalKey(
+    DurationText("milliseconds").check(
+      Schema.makeFilter((target) => Duration.toMillis(target) > 0, { expected: "a duration above 0" })
+    )
+  ),
+  max_padded_waste: Schema.optionalKey(fraction)
 })
 
 export const VersionYaml = Schema.Struct({
@@ -44,6 +54,9 @@ export const VersionYaml = Schema.Struct({
   options: Schema.optionalKey(Schema.Record(Schema.String, Schema.Unknown)),
   instances: Schema.optionalKey(count(1_024)),
   threads: Schema.optionalKey(count(1_024)),
+  inline: Schema.optionalKey(Schema.Literals(["auto", "off"])),
+  optimize_for: Schema.optionalKey(OptimizeFor),
+  batch_invariant: Schema.optionalKey(Schema.Boolean),
   isolation: Schema.optionalKey(Schema.Literals(["thread", "process"])),
   batching: Schema.optionalKey(BatchingYaml),
   cache: Schema.optionalKey(Schema.Boolean),

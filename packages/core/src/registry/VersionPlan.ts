@@ -20,6 +20,8 @@ import type { VersionEntry } from "./RegistryEntry.ts"
 /** What the configuration sets for every version that does not set it for itself. */
 export interface ServingConfig {
   readonly cores: number
+  /** A model whose run of one row takes less, in milliseconds, runs on the event loop. 0: none does. */
+  readonly inlineBoundMs: number
   readonly device: Device
   /** What every version that has such a file is switched to. */
   readonly precision: Precision | undefined
@@ -42,12 +44,16 @@ export interface VersionPlan {
   readonly threads: ThreadPlan
   readonly maxBatchSize: number
   readonly maxBatchCost: number
-  /** The share of a batch that may be padding, 0 to 1. */
-  readonly maxPaddedWaste: number
-  /** No batch should take longer, in milliseconds. */
-  readonly latencyTargetMs: number
   readonly windowMs: number
   readonly queueCapacity: number
+  /** How long a batch may take by the cost model; undefined where it only has to pay. */
+  readonly latencyTargetMs: number | undefined
+  /** Whether a row's answer is the same alone and in a batch. */
+  readonly batchInvariant: boolean
+  /** The share of a batch's padded cost that may be padding, 0 to 1. */
+  readonly maxPaddedWaste: number
+  /** Below it a run of one row is short enough for the event loop, in milliseconds; 0 where that is not wanted. */
+  readonly inlineBoundMs: number
   readonly timeoutMs: number
   readonly runTimeoutMs: number
   /** Said to the operator when the version starts. */
@@ -63,6 +69,9 @@ export class EntryRefused
     return `${file}:${line}: model "${this.entry.model}" version "${this.entry.version}": ${this.reason}`
   }
 }
+
+/** A quarter of what is computed may be padding, where padding changes no answer. */
+const defaultPaddedWaste = 0.25
 
 /** A mistyped option must not be one that silently does nothing. */
 const decodeOptions = (plugin: Plugin, options: unknown) =>
@@ -94,6 +103,8 @@ export const planVersion = Effect.fnUntraced(function*(
   )
   const device = entry.device ?? config.device
   const { serving } = plugin.plugin
+  // A dynamically quantised model has one scale for a whole batch, padding included.
+  const batchInvariant = entry.batchInvariant ?? choice.precision !== "int8"
   const threads = planThreads({
     cores: config.cores,
     serving,
@@ -128,10 +139,17 @@ export const planVersion = Effect.fnUntraced(function*(
     maxBatchSize: entry.batching.maxBatchSize ?? config.maxBatchSize ?? serving?.maxBatchSize ??
       servingDefaults.maxBatchSize,
     maxBatchCost: entry.batching.maxBatchCost ?? config.maxBatchCost ?? Infinity,
-    maxPaddedWaste: 0.25,
-    latencyTargetMs: Infinity,
     windowMs: Duration.toMillis(entry.batching.window ?? config.window),
     queueCapacity: entry.batching.queueCapacity ?? config.queueCapacity,
+    latencyTargetMs: entry.batching.latencyTarget === undefined
+      ? undefined
+      : Duration.toMillis(entry.batching.latencyTarget),
+    batchInvariant,
+    maxPaddedWaste: entry.batching.maxPaddedWaste ?? (batchInvariant ? defaultPaddedWaste : 0),
+    // A model that may crash, or that computes elsewhere, has no business on the event loop.
+    inlineBoundMs: entry.inline === "auto" && entry.isolation === "thread" && device === "cpu"
+      ? config.inlineBoundMs
+      : 0,
     timeoutMs: entry.timeoutMs ?? config.timeoutMs,
     runTimeoutMs: Duration.toMillis(entry.runTimeout ?? config.runTimeout),
     notices: choice.notice === undefined ? [] : [choice.notice]

@@ -59,8 +59,18 @@ describe("decodeRegistry", () => {
       options: {},
       instances: undefined,
       threads: undefined,
+      inline: "auto",
+      optimizeFor: "auto",
+      batchInvariant: undefined,
       isolation: "thread",
-      batching: { maxBatchSize: undefined, maxBatchCost: undefined, window: undefined, queueCapacity: undefined },
+      batching: {
+        maxBatchSize: undefined,
+        maxBatchCost: undefined,
+        window: undefined,
+        queueCapacity: undefined,
+        latencyTarget: undefined,
+        maxPaddedWaste: undefined
+      },
       cache: undefined,
       timeoutMs: undefined,
       runTimeout: undefined,
@@ -92,8 +102,11 @@ models:
         options: { labels: [x, y], deep: { n: 1 } }
         instances: 2
         threads: 3
+        inline: off
+        optimize_for: latency
+        batch_invariant: false
         isolation: process
-        batching: { max_batch_size: 8, max_batch_cost: 4096, window: 5 ms, queue_capacity: 10 }
+        batching: { max_batch_size: 8, max_batch_cost: 4096, window: 5 ms, queue_capacity: 10, latency_target: 20 ms, max_padded_waste: 0.1 }
         cache: false
         timeout_ms: 1500
         run_timeout: 10
@@ -124,6 +137,9 @@ models:
     assert.strictEqual(version?.batching.maxBatchCost, 4096)
     assert.strictEqual(version?.batching.queueCapacity, 10)
     assert.deepStrictEqual(version?.batching.window, Duration.millis(5))
+    assert.deepStrictEqual(version?.batching.latencyTarget, Duration.millis(20))
+    assert.strictEqual(version?.batching.maxPaddedWaste, 0.1)
+    assert.deepStrictEqual([version?.inline, version?.optimizeFor, version?.batchInvariant], ["off", "latency", false])
     assert.deepStrictEqual(model?.rollout, {
       type: "shadow",
       percentage: 12.5,

@@ -10,6 +10,7 @@ import { registryOf } from "./Registries.ts"
 
 const config: ServingConfig = {
   cores: 4,
+  inlineBoundMs: 0.1,
   device: "cpu",
   precision: undefined,
   maxBatchSize: undefined,
@@ -89,6 +90,39 @@ describe("planVersion", () => {
       assert.deepInclude(spec, { device: "cuda", precision: "fp16", model: "iris", version: "v1", options })
       assert.deepInclude(context, { device: "cuda", precision: "fp16", model: "iris", version: "v1" })
       assert.deepStrictEqual(decoded, options)
+    }))
+
+  it.effect("takes a model's answers for independent of the batch unless it is int8, and lets padding in accordingly", () =>
+    Effect.gen(function*() {
+      const plans = [
+        yield* plan({ options }),
+        yield* plan({ options, precision: "int8" }),
+        yield* plan({ options, precision: "int8", batch_invariant: true }),
+        yield* plan({ options, batch_invariant: false }),
+        yield* plan({ options, precision: "int8", batching: { max_padded_waste: 0.5 } })
+      ]
+      assert.deepStrictEqual(
+        plans.map(({ batchInvariant, maxPaddedWaste }) => [batchInvariant, maxPaddedWaste]),
+        [[true, 0.25], [false, 0], [true, 0.25], [false, 0], [false, 0.5]]
+      )
+    }))
+
+  it.effect("keeps off the event loop what may not be there", () =>
+    Effect.gen(function*() {
+      const plans = [
+        yield* plan({ options }),
+        yield* plan({ options, inline: "off" }),
+        yield* plan({ options, isolation: "process" }),
+        yield* plan({ options, device: "cuda" }),
+        yield* plan({ options }, { inlineBoundMs: 0 })
+      ]
+      assert.deepStrictEqual(plans.map(({ inlineBoundMs }) => inlineBoundMs), [0.1, 0, 0, 0, 0])
+    }))
+
+  it.effect("has a latency target in milliseconds, if the entry has one", () =>
+    Effect.gen(function*() {
+      assert.isUndefined((yield* plan({ options })).latencyTargetMs)
+      assert.strictEqual((yield* plan({ options, batching: { latency_target: "0.05 s" } })).latencyTargetMs, 50)
     }))
 
   it.effect("says so when the precision that is wanted is not there", () =>

@@ -5,8 +5,9 @@ import type { ServingConfig } from "@sluice/core/registry/VersionPlan"
 import * as Duration from "effect/Duration"
 import type { Settings } from "./Settings.ts"
 
-export const servingConfig = ({ batching, limits, models }: Settings, cores: number): ServingConfig => ({
+export const servingConfig = ({ batching, execution, limits, models }: Settings, cores: number): ServingConfig => ({
   cores,
+  inlineBoundMs: Duration.toMillis(execution.inlineBound),
   device: models.device,
   precision: models.precision,
   maxBatchSize: batching.maxBatchSize,

@@ -125,6 +125,25 @@ export const settingDefinitions = {
         "what does not fit is refused at once with 503."
     })
   },
+  execution: {
+    inlineBound: setting({
+      env: "INLINE_BOUND",
+      type: Type.duration("milliseconds", Duration.millis(10)),
+      default: Duration.millis(0.1),
+      unit: "ms",
+      meaning:
+        "A CPU model that computes one row in less than this runs on the server's event loop, which saves the way to a " +
+        "worker. More moves larger models there, and every other request waits while they compute; 0 keeps all in workers."
+    }),
+    cacheDirectory: setting({
+      env: "SLUICE_CACHE_DIR",
+      type: Type.optional(Type.path),
+      default: undefined,
+      meaning:
+        "The folder where measurements of models are kept between starts, for optimize_for in the registry. Unset is " +
+        "sluice in XDG_CACHE_HOME, else in ~/.cache. Losing it costs a measurement."
+    })
+  },
   cache: {
     enabled: setting({
       env: "CACHE_ENABLED",

@@ -191,7 +191,7 @@ describe("resolveSettings", () => {
     [
       "what YAML may not set",
       { yaml: "config: { file: x }" },
-      "config/sluice.yaml:1: config: unknown setting: the fields here are server, plugins, models, batching, cache, redis, " +
+      "config/sluice.yaml:1: config: unknown setting: the fields here are server, plugins, models, batching, execution, cache, redis, " +
       "limits, auth, telemetry, shutdown, breaker"
     ],
     [

@@ -117,7 +117,7 @@ describe("docs/reference/registry.md", () => {
     "fields" in plugin.options ? Object.keys(plugin.options.fields ?? {}) : []
   const nested = {
     variants: ["fp32", "fp16", "int8"],
-    batching: ["max_batch_size", "max_batch_cost", "window", "queue_capacity"],
+    batching: ["max_batch_size", "max_batch_cost", "window", "queue_capacity", "latency_target", "max_padded_waste"],
     analysis: ["max_error_rate", "max_p99_ratio", "min_agreement", "min_requests", "interval"]
   }
 
