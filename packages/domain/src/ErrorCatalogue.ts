@@ -115,8 +115,8 @@ export const errorCatalogue: Readonly<Record<SluiceError["_tag"], CatalogueEntry
     code: "overloaded",
     status: 503,
     title: "Overloaded",
-    meaning: "The version's queue is full.",
-    remedy: "Send the request again after `Retry-After`."
+    meaning: "The version's queue is full, or what waits in it would not leave time for this request.",
+    remedy: "Send the request again after `Retry-After`, or allow it more time."
   },
   CircuitOpen: {
     code: "circuit_open",

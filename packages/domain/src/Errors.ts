@@ -112,7 +112,8 @@ export class ModelNotReady extends Schema.TaggedError<ModelNotReady>()("ModelNot
 
 export class Overloaded extends Schema.TaggedError<Overloaded>()("Overloaded", { model, version, retryAfterMs }) {
   override get message() {
-    return `the queue of model "${this.model}" version "${this.version}" is full: try again after the time given`
+    return `model "${this.model}" version "${this.version}" has more requests waiting than it could answer in time: ` +
+      "try again after the time given"
   }
 }
 
