@@ -1,12 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { Inference } from "@sluice/core/Inference"
+import { Inference } from "@sluice/core/Inference"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Scope from "effect/Scope"
-import { cells, sharedCells } from "../fixtures/ScriptedPlugin.ts"
+import * as TestClock from "effect/testing/TestClock"
+import { cells, orders, sharedCells } from "../fixtures/ScriptedPlugin.ts"
 import { engineLayer, letters, registryWith, scripted, turn } from "../LocalEngine.ts"
 
 const models = {
@@ -109,6 +111,45 @@ describe("ModelRegistry", () => {
     assert.strictEqual((yield* Effect.flip(registry.versions("nobody")))._tag, "ModelNotFound")
     assert.deepStrictEqual(registry.byPath("ScriptedPlugin.ts"), { model: "numbers", version: "v2" })
     assert.isUndefined(registry.byPath("nowhere.onnx"))
+  })
+
+  it.effect("fails a version whose instances do not load again, and has it back when one has lived", () => {
+    const memory = sharedCells()
+    const { numbers } = models
+    return Effect.gen(function*() {
+      const registry = yield* ModelRegistry
+      const stateBecomes = Effect.fnUntraced(function*(state: string) {
+        while ((yield* registry.list)[0]?.state !== state) {
+          yield* TestClock.adjust("100 millis")
+          yield* turn
+        }
+      })
+      Atomics.store(memory, cells.refuseLoad, 1)
+      const unlucky = yield* Effect.forkChild(
+        Effect.exit((yield* Inference).infer({
+          model: "numbers",
+          version: undefined,
+          routingKey: "caller",
+          input: { _tag: "Items", items: [{ _tag: "Features", values: [orders.exit] }] },
+          cache: "bypass",
+          priority: "normal",
+          timeoutMs: undefined
+        })),
+        { startImmediately: true }
+      )
+      yield* stateBecomes("failed")
+      yield* Fiber.interrupt(unlucky)
+      const refused = yield* Effect.flip(registry.get("numbers", undefined))
+      assert.deepInclude(refused, { _tag: "ModelNotReady", state: "failed" })
+      assert.match((yield* registry.list)[0]?.failure ?? "", /the file holds no model/)
+      Atomics.store(memory, cells.refuseLoad, 0)
+      yield* stateBecomes("ready")
+      assert.strictEqual((yield* registry.get("numbers", undefined)).plan.entry.version, "v2")
+      assert.isUndefined((yield* registry.list)[0]?.failure)
+    }).pipe(
+      Effect.provide(engineLayer(registryWith({ numbers }, memory))),
+      Effect.provide(Logger.layer([]))
+    )
   })
 
   it.live("ends while a version is still loading, releases everything, and calls nothing a failure", () =>
