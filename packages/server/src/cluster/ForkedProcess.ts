@@ -8,7 +8,7 @@ import cluster from "node:cluster"
 import { fileURLToPath } from "node:url"
 import type { Variables } from "../config/Settings.ts"
 import { type FromPrimary, type FromProcess, type ProcessArguments, writeArguments } from "./ClusterMessages.ts"
-import { returnUntaken } from "./HandedConnections.ts"
+import { trackConnections } from "./HandedConnections.ts"
 
 export interface Listening {
   readonly port: number | undefined
@@ -30,6 +30,9 @@ type AboutMetrics = Extract<FromProcess, { readonly _tag: "OwnMetrics" | "AskAll
 
 const program = fileURLToPath(new URL("./main.ts", import.meta.url))
 
+/** What a process said last may come after its exit; not always does its channel tell when there is nothing more. */
+const lastWordsMs = 100
+
 const howItWent = (code: number | null, signal: string | null): string =>
   signal === null ? `exit code ${code}` : `killed by ${signal}`
 
@@ -42,9 +45,10 @@ export const forkProcess = (
   // Advanced, for JSON has no NaN, which a delay is that was not measured yet.
   cluster.setupPrimary({ exec: program, args: writeArguments(place), serialization: "advanced" })
   const worker = cluster.fork(env)
-  returnUntaken(worker)
+  const giveConnectionsToOthers = trackConnections(worker)
   let failure: string | undefined
   let wentBy: string | undefined
+  let hasEnded = false
   const forked: ForkedProcess = {
     number: place.number,
     pid: worker.process.pid,
@@ -56,8 +60,9 @@ export const forkProcess = (
     kill: () => void worker.process.kill("SIGKILL")
   }
   const end = () => {
-    // What it said last may come after its exit, but before its channel closes.
-    if (wentBy === undefined || worker.isConnected()) return
+    if (wentBy === undefined || hasEnded) return
+    hasEnded = true
+    giveConnectionsToOthers()
     Deferred.doneUnsafe(forked.ended, Effect.succeed(failure ?? wentBy))
   }
   worker.on("message", (message: FromProcess) => {
@@ -75,7 +80,8 @@ export const forkProcess = (
   })
   worker.on("exit", (code: number | null, signal: string | null) => {
     wentBy = howItWent(code, signal)
-    end()
+    if (worker.isConnected()) setTimeout(end, lastWordsMs)
+    else end()
   })
   worker.on("disconnect", end)
   worker.on("error", (error) => {

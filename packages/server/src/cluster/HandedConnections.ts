@@ -13,8 +13,10 @@ interface InternalMessage {
 
 const isInternal = (message: unknown): message is InternalMessage => typeof message === "object" && message !== null
 
-export const returnUntaken = ({ process }: Worker): void => {
+/** Follows what a process is handed. To be called when it has ended: others get what it had not taken. */
+export const trackConnections = ({ process }: Worker): () => void => {
   const untaken = new Set<number>()
+  let hasDisconnected = false
   const send = process.send.bind(process)
   process.send = (message: unknown, ...rest: Array<unknown>): boolean => {
     if (isInternal(message) && message.act === "newconn" && message.seq !== undefined) untaken.add(message.seq)
@@ -23,8 +25,12 @@ export const returnUntaken = ({ process }: Worker): void => {
   process.on("internalMessage", ({ ack }: InternalMessage) => {
     if (ack !== undefined) untaken.delete(ack)
   })
-  // Node's own listener comes first and takes the process out of the rotation.
   process.once("disconnect", () => {
-    for (const ack of untaken) process.emit("internalMessage", { cmd: "NODE_CLUSTER", ack, accepted: false })
+    hasDisconnected = true
   })
+  return () => {
+    // While a connection waits to be taken Node puts this event off, for ever, and the process stays in the rotation.
+    if (!hasDisconnected) process.emit("disconnect")
+    for (const ack of untaken) process.emit("internalMessage", { cmd: "NODE_CLUSTER", ack, accepted: false })
+  }
 }
