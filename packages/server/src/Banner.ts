@@ -10,13 +10,18 @@ const urlOf = (settings: Settings, port: number | undefined): string => {
   return `http://${name}:${port ?? settings.server.port}`
 }
 
-export const listenBanner = (settings: Settings, port: number | undefined): string => {
+/** `coresOfEach` is what each of several processes may use. */
+export const listenBanner = (settings: Settings, port: number | undefined, coresOfEach = 1): string => {
+  const { workers } = settings.server
   const url = urlOf(settings, port)
   return [
     `Sluice listens on ${url}`,
     `  docs     ${url}/docs, ${url}/redoc`,
     settings.telemetry.metrics ? `  metrics  ${url}/metrics` : "  metrics  off (ENABLE_METRICS=false)",
-    settings.auth.token === undefined ? "  access   open: no AUTH_TOKEN is set" : "  access   by AUTH_TOKEN"
+    settings.auth.token === undefined ? "  access   open: no AUTH_TOKEN is set" : "  access   by AUTH_TOKEN",
+    ...(workers === 1
+      ? []
+      : [`  workers  ${workers} processes, ${coresOfEach} core${coresOfEach === 1 ? "" : "s"} each`])
   ].join("\n")
 }
 

@@ -2,23 +2,21 @@
  * The server's life: settings, models, listening, ready; then, when it is told to stop, draining and the end.
  */
 import { version } from "@sluice/api/Version"
-import { detectCores } from "@sluice/core/execution/Cores"
 import { SpareWorkers } from "@sluice/core/execution/SpareWorkers"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import { readRegistry } from "@sluice/core/registry/RegistryFile"
 import * as Logging from "@sluice/core/telemetry/Logging"
 import { Metrics } from "@sluice/core/telemetry/Metrics"
 import * as Tracing from "@sluice/core/telemetry/Tracing"
-import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { listenBanner, readyBanner } from "./Banner.ts"
 import { loadSettings } from "./config/LoadSettings.ts"
 import type { ResolvedSettings, Settings, Variables } from "./config/Settings.ts"
 import { engineLayer } from "./Engine.ts"
 import { Lifecycle } from "./lifecycle/Lifecycle.ts"
+import { alone, type Place } from "./Place.ts"
 
 export interface ServeOptions {
   /** The environment that overrides the configuration. */
@@ -27,6 +25,8 @@ export interface ServeOptions {
   readonly stop: Effect.Effect<void>
   /** Workers that were started before the server's own imports. */
   readonly spares?: SpareWorkers
+  /** One of several processes on the port; alone when left out. */
+  readonly place?: Place
 }
 
 /** What holds around everything: where log lines and spans go. */
@@ -39,27 +39,31 @@ const observability = ({ shutdown, telemetry }: Settings) =>
   }).pipe(Layer.provideMerge(Logging.layer({ level: telemetry.logLevel, format: telemetry.logFormat })))
 
 const serveModels = Effect.fnUntraced(function*(
-  { stop, spares = new SpareWorkers(0) }: ServeOptions,
-  { notices, settings }: ResolvedSettings
+  options: ServeOptions,
+  resolved: ResolvedSettings
 ) {
+  const { place = alone(resolved), spares = new SpareWorkers(0), stop } = options
+  const { settings } = resolved
   const registryFile = yield* readRegistry(settings.models.registry)
-  const cores = yield* detectCores
-  const engine = yield* Layer.build(engineLayer(settings, registryFile, cores, spares))
-  const registry = Context.get(engine, ModelRegistry)
+  const cores = yield* place.cores
+  const ownEngine = yield* Layer.build(engineLayer(settings, registryFile, cores, spares))
+  const registry = Context.get(ownEngine, ModelRegistry)
+  const metrics = Context.get(ownEngine, Metrics)
+  const engine = Context.add(ownEngine, Metrics, yield* place.metrics(metrics))
 
   // The models are loading in their workers by now; the HTTP stack is imported meanwhile.
   const { endWebSockets, listeningOn, surfacesLayer } = yield* Effect.promise(() => import("./Surfaces.ts"))
+  if (!place.listensFirst) yield* registry.settled
   const surfaces = yield* Layer.build(surfacesLayer(settings)).pipe(Effect.provideContext(engine))
   const lifecycle = Context.get(surfaces, Lifecycle)
 
-  for (const notice of [...notices, ...registry.notices]) yield* Effect.logWarning(notice)
-  yield* Console.log(listenBanner(settings, listeningOn(surfaces)))
+  yield* place.listening(listeningOn(surfaces), registry.notices)
   yield* Effect.forkScoped(Effect.gen(function*() {
     yield* registry.settled
     yield* Effect.promise(() => spares.end())
-    yield* Console.log(readyBanner(yield* registry.list, process.uptime() * 1000))
+    yield* place.ready(yield* registry.list)
     // The first page starts Node's own metrics, which should not wait for a scraper to come.
-    yield* Effect.ignore(Context.get(engine, Metrics).render)
+    yield* Effect.ignore(metrics.snapshot)
   }))
 
   yield* stop
@@ -72,11 +76,14 @@ const serveModels = Effect.fnUntraced(function*(
   yield* Effect.forkDetach(Effect.andThen(lifecycle.callsEnded, endWebSockets(surfaces)))
 }, Effect.scoped)
 
+/** Serves by settings that have been read. */
+export const serveResolved = (options: ServeOptions, resolved: ResolvedSettings) =>
+  Effect.provide(serveModels(options, resolved), observability(resolved.settings))
+
 /**
  * Serves until `stop` settles. Fails, before it has listened, on a bad configuration, a missing file or a port in use;
  * the error's message is a sentence for the operator.
  */
 export const serve = Effect.fnUntraced(function*(options: ServeOptions) {
-  const resolved = yield* loadSettings({ env: options.env })
-  yield* Effect.provide(serveModels(options, resolved), observability(resolved.settings))
+  yield* serveResolved(options, yield* loadSettings({ env: options.env }))
 })

@@ -36,6 +36,13 @@ describe("listenBanner", () => {
     )
   })
 
+  it("says how many processes there are, where it is not one, and what each may use", () => {
+    const lines = (WORKERS: string, cores: number) => listenBanner(settingsOf({ WORKERS }), 8000, cores).split("\n")
+    assert.include(lines("4", 1), "  workers  4 processes, 1 core each")
+    assert.include(lines("2", 3), "  workers  2 processes, 3 cores each")
+    assert.notInclude(lines("1", 4).join("\n"), "workers")
+  })
+
   it("says that a key is asked for, and not which", () => {
     const banner = listenBanner(settingsOf({ AUTH_TOKEN: "secret", ENABLE_METRICS: "false" }), 8000)
     assert.include(banner, "  access   by AUTH_TOKEN")

@@ -15,6 +15,9 @@ export const quotaFromCpuMax = (text: string): number | undefined => {
 export const usableCores = (available: number, quota: number | undefined): number =>
   Math.max(1, quota === undefined ? available : Math.min(available, Math.floor(quota)))
 
+/** What each of several server processes may use, so that together they use no more than there are; at least one each. */
+export const coresOfEach = (cores: number, processes: number): number => Math.max(1, Math.floor(cores / processes))
+
 const readText = (path: string): string | undefined => {
   try {
     return Fs.readFileSync(path, "utf8")

@@ -8,6 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { CacheOperation } from "../cache/CacheStore.ts"
 import type { MetricsPage } from "./MetricsPage.ts"
+import type { MetricsSnapshot } from "./MetricsSnapshot.ts"
+import type { PrometheusPage } from "./PrometheusPage.ts"
 import { VersionMeters, type VersionMetrics } from "./VersionMeters.ts"
 
 export type { CircuitState, Stage, VersionMetrics } from "./VersionMeters.ts"
@@ -29,10 +31,22 @@ export class Metrics extends Context.Service<Metrics, {
   /** A request was refused before its version was known. Its model's name is the caller's word, so it is no label. */
   readonly refused: (errorCode: string) => void
   readonly render: Effect.Effect<MetricsPage, MetricsError>
+  /** The page's numbers, for a page of several processes. Empty where no page is served. */
+  readonly snapshot: Effect.Effect<MetricsSnapshot, MetricsError>
 }>()("sluice/Metrics") {
   static readonly layer = (options: { readonly enabled: boolean }): Layer.Layer<Metrics> =>
     Layer.effect(Metrics, make(options.enabled))
 }
+
+const attempt = <A>(make: () => Promise<A>): Effect.Effect<A, MetricsError> =>
+  Effect.tryPromise({ try: make, catch: (cause) => new MetricsError({ cause }) })
+
+/** One page of what several processes have. */
+export const renderTogether = (snapshots: ReadonlyArray<MetricsSnapshot>): Effect.Effect<MetricsPage, MetricsError> =>
+  attempt(async () => {
+    const { aggregatedPage } = await import("./AggregatedPage.ts")
+    return aggregatedPage(snapshots)
+  })
 
 const count = <Key>(counts: Map<Key, number>, key: Key): void => {
   counts.set(key, (counts.get(key) ?? 0) + 1)
@@ -76,13 +90,12 @@ const make = Effect.fnUntraced(function*(enabled: boolean) {
   }
 
   // The library takes 60 ms to load, which the first page pays and not the start of the server.
-  const page = yield* Effect.cached(Effect.tryPromise({
-    try: async () => {
-      const { prometheusPage } = await import("./PrometheusPage.ts")
-      return prometheusPage({ versions, cacheStoreErrors, refusals })
-    },
-    catch: (cause) => new MetricsError({ cause })
+  const page = yield* Effect.cached(attempt(async () => {
+    const { prometheusPage } = await import("./PrometheusPage.ts")
+    return prometheusPage({ versions, cacheStoreErrors, refusals })
   }))
+  const ofPage = <A>(whenOff: A, take: (page: PrometheusPage) => Promise<A>) =>
+    enabled ? Effect.flatMap(page, (page) => attempt(() => take(page))) : Effect.succeed(whenOff)
 
   const recorder = (model: string, version: string): VersionMetrics => models.get(model)?.get(version) ?? forgetful
 
@@ -96,11 +109,7 @@ const make = Effect.fnUntraced(function*(enabled: boolean) {
     workerRestarted: (model, version) => recorder(model, version).workerRestarted(),
     cacheStoreError: (operation) => count(cacheStoreErrors, operation),
     refused: (errorCode) => count(refusals, errorCode),
-    render: enabled
-      ? Effect.flatMap(
-        page,
-        (render) => Effect.tryPromise({ try: render, catch: (cause) => new MetricsError({ cause }) })
-      )
-      : Effect.succeed({ contentType: "text/plain; charset=utf-8", body: "" })
+    render: ofPage({ contentType: "text/plain; charset=utf-8", body: "" }, (page) => page.render()),
+    snapshot: ofPage<MetricsSnapshot>([], (page) => page.snapshot())
   })
 })

@@ -1,9 +1,10 @@
 /**
  * The metrics page in Prometheus' text format, with Node's process metrics. Loaded with the first page, never before.
  */
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client"
+import { type Aggregator, collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client"
 import type { Distribution } from "./Distribution.ts"
 import type { Meters, MetricsPage } from "./MetricsPage.ts"
+import type { MetricsSnapshot } from "./MetricsSnapshot.ts"
 import { CIRCUIT_STATES, STAGES, type VersionMeters } from "./VersionMeters.ts"
 
 type Labels = Readonly<Record<string, string>>
@@ -59,11 +60,18 @@ const addCounter = (registry: Registry, { help, labels, name }: Description, sam
     }
   })
 
-const addGauge = (registry: Registry, { help, labels, name }: Description, samples: () => ReadonlyArray<Sample>) =>
+/** `aggregator` makes one value of those that several processes have. */
+const addGauge = (
+  registry: Registry,
+  { help, labels, name }: Description,
+  aggregator: Aggregator,
+  samples: () => ReadonlyArray<Sample>
+) =>
   new Gauge({
     name,
     help,
     labelNames: labels,
+    aggregator,
     registers: [registry],
     collect() {
       this.reset()
@@ -71,10 +79,26 @@ const addGauge = (registry: Registry, { help, labels, name }: Description, sampl
     }
   })
 
+/** The library's own type has a number where it gives a name. */
+const snapshotOf = (metrics: Awaited<ReturnType<Registry["getMetricsAsJSON"]>>): MetricsSnapshot =>
+  metrics.map(({ aggregator, help, name, type, values }) => ({ name, help, type: String(type), aggregator, values }))
+
 const idsOf = ({ model, version }: VersionMeters): Labels => ({ model, version })
 
-/** Starts the process metrics, and gives what renders a page of them and of these meters. */
-export const prometheusPage = (meters: Meters): () => Promise<MetricsPage> => {
+export interface PrometheusPage {
+  readonly render: () => Promise<MetricsPage>
+  readonly snapshot: () => Promise<MetricsSnapshot>
+}
+
+/** The page's text of what a registry has. */
+export const renderPage = async (registry: Registry): Promise<MetricsPage> => {
+  const page = await registry.metrics()
+  // The library writes "Nan", which not every reader of the format takes for a number.
+  return { contentType: registry.contentType, body: page.replaceAll(" Nan\n", " NaN\n") }
+}
+
+/** Starts the process metrics, and gives what renders them and these meters, as a page or as data. */
+export const prometheusPage = (meters: Meters): PrometheusPage => {
   const registry = new Registry()
   const ids = ["model", "version"]
   const each = (value: (of: VersionMeters) => number) => () =>
@@ -144,6 +168,7 @@ export const prometheusPage = (meters: Meters): () => Promise<MetricsPage> => {
   addGauge(
     registry,
     { name: "sluice_queue_length", help: "Items that wait for a batch now.", labels: ids },
+    "sum",
     each((of) => of.waiting)
   )
   addCounter(
@@ -200,11 +225,13 @@ export const prometheusPage = (meters: Meters): () => Promise<MetricsPage> => {
   addGauge(
     registry,
     { name: "sluice_model_loaded", help: "1 while the version is loaded, else 0.", labels: ids },
+    "max",
     each((of) => of.isLoaded ? 1 : 0)
   )
   addGauge(
     registry,
     { name: "sluice_models_loaded", help: "Model versions that are loaded.", labels: [] },
+    "max",
     () => [[{}, [...meters.versions()].filter((of) => of.isLoaded).length]]
   )
   addCounter(
@@ -228,6 +255,7 @@ export const prometheusPage = (meters: Meters): () => Promise<MetricsPage> => {
   addGauge(
     registry,
     { name: "sluice_circuit_state", help: "The version's circuit: 0 closed, 1 half open, 2 open.", labels: ids },
+    "max",
     each((of) => CIRCUIT_STATES.indexOf(of.circuit))
   )
   addCounter(
@@ -250,9 +278,5 @@ export const prometheusPage = (meters: Meters): () => Promise<MetricsPage> => {
     { name: "sluice_worker_restarts_total", help: "Workers of the version that ended and were replaced.", labels: ids },
     each((of) => of.workerRestarts)
   )
-  return async () => {
-    const page = await registry.metrics()
-    // The library writes "Nan", which not every reader of the format takes for a number.
-    return { contentType: registry.contentType, body: page.replaceAll(" Nan\n", " NaN\n") }
-  }
+  return { render: () => renderPage(registry), snapshot: async () => snapshotOf(await registry.getMetricsAsJSON()) }
 }

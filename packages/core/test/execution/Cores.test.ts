@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { detectCores, quotaFromCpuMax, usableCores } from "@sluice/core/execution/Cores"
+import { coresOfEach, detectCores, quotaFromCpuMax, usableCores } from "@sluice/core/execution/Cores"
 import * as Effect from "effect/Effect"
+import * as fc from "fast-check"
 import * as Os from "node:os"
 
 describe("quotaFromCpuMax", () => {
@@ -30,6 +31,16 @@ describe("usableCores", () => {
     [1, undefined, 1]
   ])("makes %d cores with a quota of %s into %d", (available, quota, cores) => {
     assert.strictEqual(usableCores(available, quota), cores)
+  })
+})
+
+describe("coresOfEach", () => {
+  it("gives all the same, at least one each, and no core that there is not while there are enough", () => {
+    fc.assert(fc.property(fc.integer({ min: 1, max: 512 }), fc.integer({ min: 1, max: 1024 }), (cores, processes) => {
+      const each = coresOfEach(cores, processes)
+      if (processes > cores) assert.strictEqual(each, 1)
+      else assert.isTrue(each * processes <= cores && (each + 1) * processes > cores)
+    }))
   })
 })
 

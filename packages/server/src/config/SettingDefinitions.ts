@@ -40,9 +40,9 @@ export const settingDefinitions = {
       default: 1,
       unit: "processes",
       meaning:
-        "How many processes share the port. More put more cores to HTTP and encoding; each loads its own copy of " +
-        "every model.",
-      later: "one process serves, and its worker threads use all cores"
+        "How many processes share the port, and the cores. More put more cores to HTTP, JSON and tokenising, where one " +
+        "event loop is what limits; each loads its own copy of every model, and has queues, circuit breakers and a cache in " +
+        "memory of its own (Redis keeps one cache for all). 1 is best while models take most of the time."
     }),
     apiPrefix: setting({
       env: "API_V1_STR",

@@ -262,10 +262,13 @@ describe("notices", () => {
   it.each<[string, Given, ReadonlyArray<string>]>([
     [
       "a setting that nothing acts on yet",
-      { env: { WORKERS: "4" } },
-      ["WORKERS is set to 4 (env WORKERS), which does nothing yet: one process serves, and its worker threads use all cores"]
+      { env: { MODEL_CACHE_SIZE: "4" } },
+      [
+        "MODEL_CACHE_SIZE is set to 4 (env MODEL_CACHE_SIZE), which does nothing yet: every version that is not retired " +
+        "stays loaded"
+      ]
     ],
-    ["the same at its default", { env: { WORKERS: "1" } }, []],
+    ["the same at its default", { env: { MODEL_CACHE_SIZE: "" } }, []],
     [
       "two ways to Redis",
       { env: { REDIS_URL: "redis://a", REDIS_HOST: "b" } },

@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly registry?: string
   /** The text of the configuration file; the shipped one when left out. */
   readonly config?: string
+  /** The program with its arguments; `npm start`'s when left out. */
+  readonly program?: ReadonlyArray<string>
   /** Where it is started; in the repository when left out. */
   readonly cwd?: string
 }
@@ -69,7 +71,7 @@ const start = (options: ServerOptions, directory: string): Child => {
   const config = join(directory, "sluice.yaml")
   if (options.registry !== undefined) writeFileSync(registry, options.registry)
   if (options.config !== undefined) writeFileSync(config, options.config)
-  return spawn(process.execPath, [inRepository("packages/server/src/main.ts")], {
+  return spawn(process.execPath, [...options.program ?? [inRepository("packages/server/src/main.ts")]], {
     cwd: options.cwd ?? repository,
     env: {
       PATH: process.env["PATH"],

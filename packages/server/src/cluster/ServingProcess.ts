@@ -1,0 +1,58 @@
+/**
+ * Runs the server as one of several processes on one port: it tells the primary what one that is alone would print.
+ */
+import { coresOfEach, detectCores } from "@sluice/core/execution/Cores"
+import type { SpareWorkers } from "@sluice/core/execution/SpareWorkers"
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { Place } from "../Place.ts"
+import { serve } from "../Serve.ts"
+import { type FromPrimary, type FromProcess, type ProcessArguments, readArguments } from "./ClusterMessages.ts"
+import { type MetricsExchange, metricsExchange } from "./MetricsExchange.ts"
+
+const tell = (message: FromProcess): void => {
+  process.send?.(message)
+}
+
+const placeOf = ({ listensFirst, processes }: ProcessArguments, exchange: MetricsExchange): Place => ({
+  cores: Effect.map(detectCores, (cores) => coresOfEach(cores, processes)),
+  listensFirst,
+  listening: (port, notices) => Effect.sync(() => tell({ _tag: "Listening", port, notices })),
+  ready: (versions) => Effect.sync(() => tell({ _tag: "Ready", versions })),
+  metrics: exchange.shared
+})
+
+/** The primary ends a process that cannot serve once it has its reason, and so does the process itself. */
+const endWith = (reason: string): void => {
+  const failed: FromProcess = { _tag: "Failed", reason }
+  process.send?.(failed, undefined, undefined, () => process.exit(1))
+}
+
+export const runServingProcess = (options: {
+  readonly arguments: ReadonlyArray<string>
+  readonly spares: SpareWorkers
+}): void => {
+  const place = readArguments(options.arguments)
+  const stop = Deferred.makeUnsafe<void>()
+  const stopNow = () => Deferred.doneUnsafe(stop, Effect.void)
+  const exchange = metricsExchange(tell)
+  process.stdout.on("error", () => undefined)
+  process.stderr.on("error", () => undefined)
+  // A terminal's Ctrl-C comes to every process: the primary says what is to be done.
+  process.on("SIGINT", () => undefined)
+  process.on("SIGTERM", stopNow)
+  process.on("message", (message: FromPrimary) => message._tag === "Stop" ? stopNow() : exchange.received(message))
+  const server = serve({
+    env: process.env,
+    spares: options.spares,
+    stop: Deferred.await(stop),
+    place: placeOf(place, exchange)
+  })
+  Effect.runFork(Effect.annotateLogs(server, { process: place.number })).addObserver((exit) => {
+    if (Exit.isSuccess(exit)) process.exit(0)
+    const error = Cause.squash(exit.cause)
+    endWith(error instanceof Error ? error.message : String(error))
+  })
+}
