@@ -220,6 +220,7 @@ export const prometheusPage = (meters: Meters): PrometheusPage => {
       help: "How far recent batches were from their prediction: |measured - predicted| / measured.",
       labels: ids
     },
+    "max",
     each((of) => of.predictionError)
   )
   addGauge(
