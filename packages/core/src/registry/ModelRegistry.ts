@@ -3,7 +3,7 @@
  */
 import { type ModelNotFound, ModelNotReady, type VersionNotFound, type VersionRetired } from "@sluice/domain/Errors"
 import { modelId } from "@sluice/domain/Ids"
-import type { ModelInfo, VersionState } from "@sluice/domain/ModelInfo"
+import type { Lane, ModelInfo, VersionState } from "@sluice/domain/ModelInfo"
 import type { ModelSignature } from "@sluice/domain/ModelSignature"
 import type { Codec } from "@sluice/plugin-sdk/Plugin"
 import * as Cause from "effect/Cause"
@@ -15,7 +15,9 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { Batcher, type BatchQueue } from "../batching/Batcher.ts"
 import { type CacheNamespace, namespaceOf } from "../cache/CacheKey.ts"
+import { withInlineLane } from "../execution/InlineLane.ts"
 import { type Health, ModelHost } from "../execution/ModelHost.ts"
+import { forBatcher } from "../execution/OldInstances.ts"
 import { Metrics, type VersionMetrics } from "../telemetry/Metrics.ts"
 import { fileDigest } from "./FileDigest.ts"
 import { PluginCatalogue } from "./PluginCatalogue.ts"
@@ -31,6 +33,8 @@ export interface ServedVersion {
   readonly codec: Codec
   readonly queue: BatchQueue
   readonly metrics: VersionMetrics
+  /** Where its batches run now. */
+  readonly lane: () => Lane
   /** What its cached answers are kept under. */
   readonly cacheNamespace: CacheNamespace
 }
@@ -62,14 +66,24 @@ const openVersion = Effect.fnUntraced(function*(
   const { plugin } = plan.plugin
   const { model, options, version } = plan.entry
   const [hosted, revision] = yield* Effect.all(
-    [host.open(plan.spec, plan.threads, { runTimeoutMs: plan.runTimeoutMs, onHealth }), fileDigest(plan.spec.path)],
+    [
+      host.open(plan.spec, plan.threads, { runTimeoutMs: plan.runTimeoutMs, measure: true, onHealth }),
+      fileDigest(plan.spec.path)
+    ],
     { concurrency: "unbounded" }
   )
   const { signature } = hosted
+  const laned = yield* withInlineLane(hosted, {
+    model,
+    version,
+    boundMs: plan.inlineBoundMs,
+    load: Effect.suspend(() => plugin.load(plan.context, plan.options)),
+    onLane: (isInline) => metrics.inline(isInline)
+  })
   const codec = plugin.codec === undefined
     ? signatureCodec(signature)
     : yield* plugin.codec(plan.context, plan.options, signature)
-  const queue = yield* batcher.open(hosted, {
+  const queue = yield* batcher.open(forBatcher(laned), {
     model,
     version,
     maxBatchSize: signature.batchable ? plan.maxBatchSize : 1,
@@ -81,7 +95,8 @@ const openVersion = Effect.fnUntraced(function*(
   })
   const { precision } = plan.spec
   const cacheNamespace = namespaceOf({ model, version, precision, plugin: plugin.name, options, revision })
-  return { plan, signature, codec, queue, metrics, cacheNamespace } satisfies ServedVersion
+  const lane = (): Lane => laned.instances()[0]?.inline === true ? "inline" : "worker"
+  return { plan, signature, codec, queue, metrics, lane, cacheNamespace } satisfies ServedVersion
 })
 
 /** How long callers are told to wait for a version that is still loading, in milliseconds. */
@@ -191,7 +206,7 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
           })
         })
 
-        const info = ({ failure, plan, state }: Slot): VersionInfo => {
+        const info = ({ failure, plan, served, state }: Slot): VersionInfo => {
           const { description, model: name, status, version } = plan.entry
           const model = registry.models.find((model) => model.name === name)
           return {
@@ -207,6 +222,7 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
             device: plan.spec.device,
             plugin: plan.plugin.plugin.name,
             plugin_reason: plan.plugin.reason,
+            ...(served === undefined || state !== "ready" ? {} : { lane: served.lane() }),
             ...(failure === undefined ? {} : { failure })
           }
         }

@@ -48,6 +48,7 @@ const forgetful: VersionMetrics = {
   queueLength: ignoreEvent,
   abandoned: ignoreEvent,
   loaded: ignoreEvent,
+  inline: ignoreEvent,
   cacheItems: ignoreEvent,
   circuitTransition: ignoreEvent,
   workerRestarted: ignoreEvent

@@ -158,6 +158,15 @@ export const prometheusPage = (meters: Meters): () => Promise<MetricsPage> => {
   )
   addGauge(
     registry,
+    {
+      name: "sluice_model_inline",
+      help: "1 while the version's batches run on the event loop, 0 while they run in workers.",
+      labels: ids
+    },
+    each((of) => of.isInline ? 1 : 0)
+  )
+  addGauge(
+    registry,
     { name: "sluice_models_loaded", help: "Model versions that are loaded.", labels: [] },
     () => [[{}, [...meters.versions()].filter((of) => of.isLoaded).length]]
   )

@@ -27,6 +27,8 @@ export interface VersionMetrics {
   /** The caller left before the answer. */
   readonly abandoned: () => void
   readonly loaded: (isLoaded: boolean) => void
+  /** Its batches run on the event loop, or do so no more. */
+  readonly inline: (isInline: boolean) => void
   readonly cacheItems: (hits: number, misses: number) => void
   readonly circuitTransition: (from: CircuitState, to: CircuitState) => void
   readonly workerRestarted: () => void
@@ -49,6 +51,7 @@ export class VersionMeters implements VersionMetrics {
   abandonments = 0
   waiting = 0
   isLoaded = false
+  isInline = false
   cacheHits = 0
   cacheMisses = 0
   workerRestarts = 0
@@ -101,6 +104,10 @@ export class VersionMeters implements VersionMetrics {
 
   loaded(isLoaded: boolean): void {
     this.isLoaded = isLoaded
+  }
+
+  inline(isInline: boolean): void {
+    this.isInline = isInline
   }
 
   cacheItems(hits: number, misses: number): void {
