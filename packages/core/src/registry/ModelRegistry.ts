@@ -19,6 +19,7 @@ import { withInlineLane } from "../execution/InlineLane.ts"
 import { type Health, ModelHost } from "../execution/ModelHost.ts"
 import { forBatcher } from "../execution/OldInstances.ts"
 import { Metrics, type VersionMetrics } from "../telemetry/Metrics.ts"
+import { PlanTuner } from "../tuning/PlanTuner.ts"
 import { fileDigest } from "./FileDigest.ts"
 import { PluginCatalogue } from "./PluginCatalogue.ts"
 import type { Registry, VersionEntry } from "./RegistryEntry.ts"
@@ -57,10 +58,12 @@ interface Slot {
 
 /** Opens a version for as long as the scope: its instances, its codec, its queue. */
 const openVersion = Effect.fnUntraced(function*(
-  plan: VersionPlan,
+  planned: VersionPlan,
+  quiet: Effect.Effect<void>,
   metrics: VersionMetrics,
   onHealth: (health: Health) => Effect.Effect<void>
 ) {
+  const plan = yield* (yield* PlanTuner).settle(planned, quiet)
   const host = yield* ModelHost
   const batcher = yield* Batcher
   const { plugin } = plan.plugin
@@ -148,6 +151,13 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
           })
         }
 
+        /** When every version has loaded that loads without being measured: then the machine is quiet enough to measure. */
+        const quiet = Effect.forEach(
+          [...slots.values()].filter(({ plan }) => plan.entry.optimizeFor === "auto"),
+          (slot) => Deferred.await(slot.settled),
+          { discard: true }
+        )
+
         /** A version whose instances end again and again answers no more until one of them lives. */
         const onHealth = (slot: Slot, recorder: VersionMetrics) => (health: Health) =>
           Effect.suspend(() => {
@@ -170,7 +180,7 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
             // A scope of its own: a version that fails half open leaves nothing behind.
             const own = yield* Scope.fork(versions)
             const recorder = metrics.registerVersion(model, version)
-            const opened = yield* openVersion(slot.plan, recorder, onHealth(slot, recorder)).pipe(
+            const opened = yield* openVersion(slot.plan, quiet, recorder, onHealth(slot, recorder)).pipe(
               Scope.provide(own),
               Effect.exit
             )
@@ -246,5 +256,5 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
           notices: [...registry.notices, ...[...slots.values()].flatMap((slot) => slot.plan.notices)]
         })
       })
-    ) satisfies Layer.Layer<ModelRegistry, EntryRefused, PluginCatalogue | ModelHost | Batcher | Metrics>
+    ) satisfies Layer.Layer<ModelRegistry, EntryRefused, PluginCatalogue | ModelHost | PlanTuner | Batcher | Metrics>
 }
