@@ -12,6 +12,7 @@ import { PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
 import type { ModelEntry, Registry } from "@sluice/core/registry/RegistryEntry"
 import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
 import { Metrics } from "@sluice/core/telemetry/Metrics"
+import { PlanTuner } from "@sluice/core/tuning/PlanTuner"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -65,6 +66,7 @@ export const engineLayer = (registry: Registry) => {
   }).pipe(Layer.provide([
     PluginCatalogue.layer(["./ScriptedPlugin.ts", "./LettersPlugin.ts"], fixtures),
     ModelHost.layer.pipe(Layer.provide(WorkerPool.layer())),
+    PlanTuner.layerNone,
     Batcher.layer
   ]))
   const cache = PredictionCache.layer({ timeToLive: "1 hour" }).pipe(

@@ -17,6 +17,10 @@ export type Precision = typeof Precision.Type
 export const Device = Schema.Literals(["cpu", "cuda", "webgpu", "coreml", "dml"])
 export type Device = typeof Device.Type
 
+/** Where a version's batches run: on the server's event loop, which suits tiny models, or in workers. */
+export const Lane = Schema.Literals(["inline", "worker"])
+export type Lane = typeof Lane.Type
+
 export const ModelInfo = Schema.Struct({
   name: Schema.String,
   version: Schema.String,
@@ -30,7 +34,9 @@ export const ModelInfo = Schema.Struct({
   device: Device,
   plugin: Schema.String,
   /** Why this plugin serves it: the registry names it, or it recognised the files. */
-  plugin_reason: Schema.optionalKey(Schema.String)
+  plugin_reason: Schema.optionalKey(Schema.String),
+  /** Of a version that is ready. */
+  lane: Schema.optionalKey(Lane)
 })
 export interface ModelInfo extends Schema.Schema.Type<typeof ModelInfo> {}
 

@@ -18,6 +18,8 @@ import { PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
 import type { Registry } from "@sluice/core/registry/RegistryEntry"
 import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
 import { Metrics } from "@sluice/core/telemetry/Metrics"
+import { defaultCacheDirectory } from "@sluice/core/tuning/PlanStore"
+import { PlanTuner } from "@sluice/core/tuning/PlanTuner"
 import * as Duration from "effect/Duration"
 import * as Layer from "effect/Layer"
 import { redisEndpoint } from "./config/RedisEndpoint.ts"
@@ -37,13 +39,20 @@ const cacheLayer = (settings: Settings) => {
 /** How long a worker that still computes is waited for at the end, whatever the settings allow. */
 const longestStop = Duration.seconds(10)
 
+/** Where models run, and how they are laid out over the cores. */
+export const executionLayer = ({ execution }: Settings, cores: number, spares: SpareWorkers) =>
+  PlanTuner.layer({ cores, directory: execution.cacheDirectory ?? defaultCacheDirectory(process.env) }).pipe(
+    Layer.provideMerge(ModelHost.layer),
+    Layer.provide(WorkerPool.layer(spares))
+  )
+
 /** Everything behind the surfaces. */
 export const engineLayer = (settings: Settings, registry: Registry, cores: number, spares: SpareWorkers) => {
   const metrics = Metrics.layer({ enabled: settings.telemetry.metrics })
   const models = ModelRegistry.layer(registry, servingConfig(settings, cores)).pipe(
     Layer.provide([
       PluginCatalogue.layer(settings.plugins, process.cwd()),
-      ModelHost.layer.pipe(Layer.provide(WorkerPool.layer(spares))),
+      executionLayer(settings, cores, spares),
       Batcher.layer,
       Layer.succeed(StopTimeout, Duration.min(settings.shutdown.timeout, longestStop))
     ])

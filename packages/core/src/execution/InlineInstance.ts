@@ -14,6 +14,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { monotonicReader } from "../Monotonic.ts"
 import type { Instance, RunResult } from "./HostedModel.ts"
+import { countRun } from "./RunTime.ts"
 
 export interface InlineOptions {
   readonly model: string
@@ -74,16 +75,10 @@ export const openInline = Effect.fnUntraced(function*({ load, model: name, ran, 
   }
 
   const start = (batch: Waiting): void => {
-    let began = now()
-    // onnxruntime computes in an immediate of its own. This one comes right before it, so that what other callbacks of
-    // the same turn take is not counted.
-    const marker = setImmediate(() => {
-      began = now()
-    })
+    const counted = countRun(now)
     let hasReturned = false
     runFork(Effect.suspend(() => model.run(batch.inputs))).addObserver((exit) => {
-      const computeMs = now() - began
-      clearImmediate(marker)
+      const computeMs = counted()
       if (hasReturned) finish(batch, exit, computeMs)
       // One batch a turn of the event loop, and none is settled before its `run` has returned.
       else setImmediate(finish, batch, exit, computeMs)

@@ -4,7 +4,6 @@
  */
 import { InstanceLost, ModelFailed } from "@sluice/domain/Errors"
 import { modelId } from "@sluice/domain/Ids"
-import type { ModelSignature } from "@sluice/domain/ModelSignature"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -20,7 +19,7 @@ import { type CallError, type ModelWorker, WorkerLost } from "./ModelWorker.ts"
 import { healthyAfterMs, isFailing, restartDelayMs } from "./RestartRule.ts"
 import type { ThreadPlan } from "./ThreadPlan.ts"
 import { WorkerPool } from "./WorkerPool.ts"
-import type { LoadSpec } from "./WorkerProtocol.ts"
+import type { LoadedModel, LoadSpec } from "./WorkerProtocol.ts"
 
 /** The first instance of a version could not be loaded. `reason` is for operators. */
 export class LoadFailed extends Data.TaggedError("LoadFailed")<{ readonly reason: string }> {
@@ -35,6 +34,8 @@ export type Health = { readonly _tag: "Well" } | { readonly _tag: "Failing"; rea
 export interface OpenOptions {
   /** How long one batch may compute before its instance is replaced. */
   readonly runTimeoutMs: number
+  /** Measures the first instance when it is warm, for `seeds` and `probes`. Default false. */
+  readonly measure?: boolean
   /** Told of each change. A version is well when it has been opened. */
   readonly onHealth?: (health: Health) => Effect.Effect<void>
 }
@@ -66,7 +67,7 @@ const openOn = (pool: WorkerPool["Service"], metrics: Metrics["Service"]) => {
     const { model, version } = spec
     const { runTimeoutMs } = options
     const runFork = Effect.runForkWith(yield* Effect.context<never>())
-    const first = yield* Deferred.make<ModelSignature, LoadFailed>()
+    const first = yield* Deferred.make<LoadedModel, LoadFailed>()
     const failing = new Map<number, string>()
     let living: ReadonlyArray<Instance> = []
     let listener = (): void => undefined
@@ -116,10 +117,11 @@ const openOn = (pool: WorkerPool["Service"], metrics: Metrics["Service"]) => {
         leave()
         return plan.shareWorker ? worker.release(id) : Effect.void
       })
-      const signature = yield* worker.load(id, { ...spec, threads: plan.threads })
+      const measure = options.measure === true && !Deferred.isDoneUnsafe(first)
+      const loaded = yield* worker.load(id, { ...spec, threads: plan.threads }, measure)
       worker.onLost(leave)
       if (worker.alive()) setLiving([...living, instance])
-      yield* Deferred.succeed(first, signature)
+      yield* Deferred.succeed(first, loaded)
       yield* Effect.forkScoped(Effect.andThen(Effect.sleep(healthyAfterMs), healthy))
       const reason = yield* worker.lost
       if (!worker.gone() && plan.isolation === "thread") hung = [...hung, worker]
@@ -163,13 +165,15 @@ const openOn = (pool: WorkerPool["Service"], metrics: Metrics["Service"]) => {
     })
 
     yield* Effect.forkScoped(supervise(0))
-    const signature = yield* asFirst(Deferred.await(first))
+    const { probes, seeds, signature } = yield* asFirst(Deferred.await(first))
     // The others load while the first already serves, so that all versions are ready as soon as they can answer.
     const further = Effect.timeoutOption(noFirstLoading.await, furtherInstancesAfter)
     for (let slot = 1; slot < plan.instances; slot++) yield* Effect.forkScoped(Effect.andThen(further, supervise(slot)))
 
     const hosted: HostedModel = {
       signature,
+      seeds,
+      probes,
       instances: () => living,
       onChange: (listen) => {
         listener = listen

@@ -6,8 +6,9 @@ import type { TensorMap } from "@sluice/domain/Tensor"
 import type { Model, PluginError } from "@sluice/plugin-sdk/Plugin"
 import { stackRows, zeroRow } from "@sluice/plugin-sdk/TensorRows"
 import * as Effect from "effect/Effect"
-import { monotonicMs } from "../Monotonic.ts"
+import { monotonicReader } from "../Monotonic.ts"
 import type { ProbeRow, Seed } from "./HostedModel.ts"
+import { countRun } from "./RunTime.ts"
 
 export interface Probed {
   readonly seeds: ReadonlyArray<Seed>
@@ -23,9 +24,9 @@ const fewRows = 4
 
 /** A version is not ready while it is measured, so what would take longer altogether is left out. */
 const budgetMs = 120
-/** Models that may run inline are measured more often: the least of many runs is what the model takes, the rest is noise. */
+/** Models that may run inline are measured more often, until their code is compiled: the least of many runs is theirs. */
 const tinyMs = 1
-const tinyRuns = 40
+const tinyRuns = { least: 40, most: 300, forMs: 12 }
 
 /** The rows to measure a model with, the least costly first: its own, else a row of zeros of cost 1. */
 export const probeRows = ({ probe }: Pick<Model, "probe">, signature: ModelSignature): ReadonlyArray<ProbeRow> => {
@@ -54,22 +55,27 @@ export const probeModel = (model: Model, signature: ModelSignature): Effect.Effe
     const probes = probeRows(model, signature)
     const [short, long] = probes
     if (short === undefined) return unprobed
-    const started = yield* monotonicMs
+    const now = yield* monotonicReader
+    const started = now()
     const seeds: Array<Seed> = []
 
     const timed = Effect.fnUntraced(function*(inputs: TensorMap): Effect.fn.Return<number, PluginError> {
-      const from = yield* monotonicMs
+      const counted = countRun(now)
       yield* model.run(inputs)
-      return (yield* monotonicMs) - from
+      return counted()
     })
     const measure = Effect.fnUntraced(function*(inputs: TensorMap, cost: number) {
-      const elapsed = (yield* monotonicMs) - started
+      const from = now()
       const known = seeds[0]
       // A run takes at most as much longer as it costs more.
-      if (known !== undefined && elapsed + 2 * known.ms * cost / known.cost > budgetMs) return
+      if (known !== undefined && from - started + 2 * known.ms * cost / known.cost > budgetMs) return
       let least = yield* timed(inputs)
-      const runs = least < tinyMs ? tinyRuns : least * 3 < budgetMs / 4 ? 3 : least * 2 < budgetMs ? 2 : 1
-      for (let run = 1; run < runs; run++) least = Math.min(least, yield* timed(inputs))
+      const isTiny = least < tinyMs
+      const runs = isTiny ? tinyRuns.most : least * 3 < budgetMs / 4 ? 3 : least * 2 < budgetMs ? 2 : 1
+      for (let run = 1; run < runs; run++) {
+        if (isTiny && run >= tinyRuns.least && now() - from > tinyRuns.forMs) break
+        least = Math.min(least, yield* timed(inputs))
+      }
       seeds.push({ cost, ms: least })
     })
 

@@ -2,7 +2,6 @@
  * One worker with instances of models, for as long as its scope: calls go in, answers come back, and every call settles
  * even if the worker dies or hangs.
  */
-import type { ModelSignature } from "@sluice/domain/ModelSignature"
 import type { TensorMap } from "@sluice/domain/Tensor"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -16,7 +15,7 @@ import { monotonicReader } from "../Monotonic.ts"
 import type { Ran } from "./HostedModel.ts"
 import { logLine } from "./PluginLog.ts"
 import type { StartLink } from "./WorkerLink.ts"
-import { type FromWorker, type LoadSpec, toTransferable, type ToWorker } from "./WorkerProtocol.ts"
+import { type FromWorker, type LoadedModel, type LoadSpec, toTransferable, type ToWorker } from "./WorkerProtocol.ts"
 
 /** The plugin said no, or threw. */
 export class PluginCallFailed extends Data.TaggedError("PluginCallFailed")<{ readonly reason: string }> {
@@ -37,7 +36,8 @@ export type CallError = PluginCallFailed | WorkerLost
 export type SettleRun = (result: Result.Result<Ran, CallError>) => void
 
 export interface ModelWorker {
-  readonly load: (instance: number, spec: LoadSpec) => Effect.Effect<ModelSignature, CallError>
+  /** Loads and warms a model; measures it, if asked to. */
+  readonly load: (instance: number, spec: LoadSpec, measure: boolean) => Effect.Effect<LoadedModel, CallError>
   /**
    * Computes a batch after those that the instance was given before. Moves the inputs' buffers to the worker: the caller
    * may not use them afterwards. `settle` is called once, after `run` has returned. A run that takes longer than
@@ -195,10 +195,10 @@ export const make = Effect.fnUntraced(
       })
 
     return {
-      load: Effect.fnUntraced(function*(instance, spec) {
+      load: Effect.fnUntraced(function*(instance, spec, measure) {
         label = { model: spec.model, version: spec.version }
-        const answer = yield* call({ _tag: "Load", instance, spec })
-        if (answer._tag === "Loaded") return answer.signature
+        const answer = yield* call({ _tag: "Load", instance, spec, measure })
+        if (answer._tag === "Loaded") return answer
         return yield* failureOf(answer)
       }),
       run: (instance, inputs, timeoutMs, settle) => {

@@ -15,6 +15,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { openHostPort } from "./HostPort.ts"
 import { modelFiles } from "./ModelFiles.ts"
+import { probeModel, unprobed } from "./ModelProbe.ts"
 import { toTransferable, type ToWorker } from "./WorkerProtocol.ts"
 
 type Run = Extract<ToWorker, { readonly _tag: "Run" }>
@@ -49,7 +50,7 @@ const decodeSignature = (signature: unknown) =>
   )
 
 const load = Effect.fnUntraced(function*(
-  { call, instance, spec }: Extract<ToWorker, { readonly _tag: "Load" }>
+  { call, instance, measure, spec }: Extract<ToWorker, { readonly _tag: "Load" }>
 ) {
   port.setTitle(`sluice ${spec.model}@${spec.version}`)
   const module: { readonly default: Plugin } = yield* Effect.promise(() => import(spec.pluginUrl))
@@ -67,7 +68,8 @@ const load = Effect.fnUntraced(function*(
     const started = performance.now()
     for (const batch of model.warmup ?? [zeroRow(signature)]) yield* model.run(batch)
     const warmupMs = performance.now() - started
-    port.post({ _tag: "Loaded", call, signature, warmupMs }, [])
+    const probed = measure ? yield* probeModel(model, signature) : unprobed
+    port.post({ _tag: "Loaded", call, signature, warmupMs, ...probed }, [])
     instances.set(instance, { model, scope, waiting: [], computing: false, drained: undefined })
   }).pipe(
     Scope.provide(scope),

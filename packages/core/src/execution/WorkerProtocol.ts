@@ -4,6 +4,7 @@
 import type { Device, Precision } from "@sluice/domain/ModelInfo"
 import type { ModelSignature } from "@sluice/domain/ModelSignature"
 import type { TensorMap } from "@sluice/domain/Tensor"
+import type { Probed } from "./ModelProbe.ts"
 import type { PluginLine } from "./PluginLog.ts"
 
 /** Everything a worker needs to load one instance of a model version. */
@@ -21,15 +22,28 @@ export interface LoadSpec {
   readonly options: unknown
 }
 
+/** A model that is loaded and warm. What was measured is empty where that was not asked for. */
+export interface LoadedModel extends Probed {
+  readonly signature: ModelSignature
+  readonly warmupMs: number
+}
+
 export type ToWorker =
-  | { readonly _tag: "Load"; readonly call: number; readonly instance: number; readonly spec: LoadSpec }
+  | {
+    readonly _tag: "Load"
+    readonly call: number
+    readonly instance: number
+    readonly spec: LoadSpec
+    /** Whether to measure the model when it is warm. */
+    readonly measure: boolean
+  }
   | { readonly _tag: "Run"; readonly call: number; readonly instance: number; readonly inputs: TensorMap }
   | { readonly _tag: "Release"; readonly call: number; readonly instance: number }
   /** Release everything and end the thread: after what it computes now, for native code must not be cut off. */
   | { readonly _tag: "Stop"; readonly call: number; readonly instance: number }
 
 export type FromWorker =
-  | { readonly _tag: "Loaded"; readonly call: number; readonly signature: ModelSignature; readonly warmupMs: number }
+  | LoadedModel & { readonly _tag: "Loaded"; readonly call: number }
   | { readonly _tag: "Ran"; readonly call: number; readonly outputs: TensorMap; readonly computeMs: number }
   | { readonly _tag: "Released"; readonly call: number }
   | { readonly _tag: "Failed"; readonly call: number; readonly reason: string }

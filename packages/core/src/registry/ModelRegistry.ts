@@ -3,7 +3,7 @@
  */
 import { type ModelNotFound, ModelNotReady, type VersionNotFound, type VersionRetired } from "@sluice/domain/Errors"
 import { modelId } from "@sluice/domain/Ids"
-import type { ModelInfo, VersionState } from "@sluice/domain/ModelInfo"
+import type { Lane, ModelInfo, VersionState } from "@sluice/domain/ModelInfo"
 import type { ModelSignature } from "@sluice/domain/ModelSignature"
 import type { Codec } from "@sluice/plugin-sdk/Plugin"
 import * as Cause from "effect/Cause"
@@ -17,8 +17,10 @@ import * as Scope from "effect/Scope"
 import { Batcher } from "../batching/Batcher.ts"
 import type { BatchQueue } from "../batching/BatchQueue.ts"
 import { type CacheNamespace, namespaceOf } from "../cache/CacheKey.ts"
+import { withInlineLane } from "../execution/InlineLane.ts"
 import { type Health, ModelHost } from "../execution/ModelHost.ts"
 import { Metrics, type VersionMetrics } from "../telemetry/Metrics.ts"
+import { PlanTuner } from "../tuning/PlanTuner.ts"
 import { fileDigest } from "./FileDigest.ts"
 import { PluginCatalogue } from "./PluginCatalogue.ts"
 import type { Registry, VersionEntry } from "./RegistryEntry.ts"
@@ -35,6 +37,8 @@ export interface ServedVersion {
   /** Whether its answers are worth keeping: not those of a model that computes sooner than a cache is asked. */
   readonly cacheable: () => boolean
   readonly metrics: VersionMetrics
+  /** Where its batches run now. */
+  readonly lane: () => Lane
   /** What its cached answers are kept under. */
   readonly cacheNamespace: CacheNamespace
 }
@@ -57,23 +61,35 @@ interface Slot {
 
 /** Opens a version for as long as the scope: its instances, its codec, its queue. */
 const openVersion = Effect.fnUntraced(function*(
-  plan: VersionPlan,
+  planned: VersionPlan,
+  quiet: Effect.Effect<void>,
   metrics: VersionMetrics,
   onHealth: (health: Health) => Effect.Effect<void>
 ) {
+  const plan = yield* (yield* PlanTuner).settle(planned, quiet)
   const host = yield* ModelHost
   const batcher = yield* Batcher
   const { plugin } = plan.plugin
   const { model, options, version } = plan.entry
   const [hosted, revision] = yield* Effect.all(
-    [host.open(plan.spec, plan.threads, { runTimeoutMs: plan.runTimeoutMs, onHealth }), fileDigest(plan.spec.path)],
+    [
+      host.open(plan.spec, plan.threads, { runTimeoutMs: plan.runTimeoutMs, measure: true, onHealth }),
+      fileDigest(plan.spec.path)
+    ],
     { concurrency: "unbounded" }
   )
   const { signature } = hosted
+  const laned = yield* withInlineLane(hosted, {
+    model,
+    version,
+    boundMs: plan.inlineBoundMs,
+    load: Effect.suspend(() => plugin.load(plan.context, plan.options)),
+    onLane: (isInline) => metrics.inline(isInline)
+  })
   const codec = plugin.codec === undefined
     ? signatureCodec(signature)
     : yield* plugin.codec(plan.context, plan.options, signature)
-  const queue = yield* batcher.open(hosted, {
+  const queue = yield* batcher.open(laned, {
     model,
     version,
     maxBatchSize: signature.batchable ? plan.maxBatchSize : 1,
@@ -87,8 +103,9 @@ const openVersion = Effect.fnUntraced(function*(
   })
   const { precision } = plan.spec
   const cacheNamespace = namespaceOf({ model, version, precision, plugin: plugin.name, options, revision })
-  const cacheable = () => plan.entry.cache ?? hosted.instances()[0]?.inline !== true
-  return { plan, signature, codec, queue, cacheable, metrics, cacheNamespace } satisfies ServedVersion
+  const lane = (): Lane => laned.instances()[0]?.inline === true ? "inline" : "worker"
+  const cacheable = () => plan.entry.cache ?? lane() === "worker"
+  return { plan, signature, codec, queue, cacheable, metrics, lane, cacheNamespace } satisfies ServedVersion
 })
 
 /** Why no version answers. */
@@ -142,6 +159,13 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
           })
         }
 
+        /** When every version has loaded that loads without being measured: then the machine is quiet enough to measure. */
+        const quiet = Effect.forEach(
+          [...slots.values()].filter(({ plan }) => plan.entry.optimizeFor === "auto"),
+          (slot) => Deferred.await(slot.settled),
+          { discard: true }
+        )
+
         /** A version whose instances end again and again answers no more until one of them lives. */
         const onHealth = (slot: Slot, recorder: VersionMetrics) => (health: Health) =>
           Effect.suspend(() => {
@@ -164,7 +188,7 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
             // A scope of its own: a version that fails half open leaves nothing behind.
             const own = yield* Scope.fork(versions)
             const recorder = metrics.registerVersion(model, version)
-            const opened = yield* openVersion(slot.plan, recorder, onHealth(slot, recorder)).pipe(
+            const opened = yield* openVersion(slot.plan, quiet, recorder, onHealth(slot, recorder)).pipe(
               Scope.provide(own),
               Effect.exit
             )
@@ -207,7 +231,7 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
           )
         }
 
-        const info = ({ failure, plan, state }: Slot): VersionInfo => {
+        const info = ({ failure, plan, served, state }: Slot): VersionInfo => {
           const { description, model: name, status, version } = plan.entry
           const model = registry.models.find((model) => model.name === name)
           return {
@@ -223,6 +247,7 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
             device: plan.spec.device,
             plugin: plan.plugin.plugin.name,
             plugin_reason: plan.plugin.reason,
+            ...(served === undefined || state !== "ready" ? {} : { lane: served.lane() }),
             ...(failure === undefined ? {} : { failure })
           }
         }
@@ -247,5 +272,5 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
           notices: [...registry.notices, ...[...slots.values()].flatMap((slot) => slot.plan.notices)]
         })
       })
-    ) satisfies Layer.Layer<ModelRegistry, EntryRefused, PluginCatalogue | ModelHost | Batcher | Metrics>
+    ) satisfies Layer.Layer<ModelRegistry, EntryRefused, PluginCatalogue | ModelHost | PlanTuner | Batcher | Metrics>
 }

@@ -13,6 +13,7 @@ import { modelFiles } from "../execution/ModelFiles.ts"
 import { logLine } from "../execution/PluginLog.ts"
 import { planThreads, servingDefaults, type ThreadPlan } from "../execution/ThreadPlan.ts"
 import type { LoadSpec } from "../execution/WorkerProtocol.ts"
+import type { FixedPlan } from "../tuning/PlanChoice.ts"
 import type { ChosenPlugin, PluginCatalogue } from "./PluginCatalogue.ts"
 import { resolvePrecision } from "./PrecisionChoice.ts"
 import type { VersionEntry } from "./RegistryEntry.ts"
@@ -42,6 +43,8 @@ export interface VersionPlan {
   readonly options: unknown
   readonly spec: LoadSpec
   readonly threads: ThreadPlan
+  /** What the operator has fixed of threads and batch size; the rest may be chosen by measuring. */
+  readonly fixed: FixedPlan
   readonly maxBatchSize: number
   readonly maxBatchCost: number
   readonly windowMs: number
@@ -136,6 +139,11 @@ export const planVersion = Effect.fnUntraced(function*(
       options: entry.options
     },
     threads,
+    fixed: {
+      instances: entry.instances,
+      threads: entry.threads,
+      maxBatchSize: entry.batching.maxBatchSize ?? config.maxBatchSize
+    },
     maxBatchSize: entry.batching.maxBatchSize ?? config.maxBatchSize ?? serving?.maxBatchSize ??
       servingDefaults.maxBatchSize,
     maxBatchCost: entry.batching.maxBatchCost ?? config.maxBatchCost ?? Infinity,

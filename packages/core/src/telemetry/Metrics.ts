@@ -66,6 +66,7 @@ const forgetful: VersionMetrics = {
   retried: ignoreEvent,
   predicted: ignoreEvent,
   loaded: ignoreEvent,
+  inline: ignoreEvent,
   cacheItems: ignoreEvent,
   circuitTransition: ignoreEvent,
   workerRestarted: ignoreEvent

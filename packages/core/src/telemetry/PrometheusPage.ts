@@ -231,6 +231,16 @@ export const prometheusPage = (meters: Meters): PrometheusPage => {
   )
   addGauge(
     registry,
+    {
+      name: "sluice_model_inline",
+      help: "1 while the version's batches run on the event loop, 0 while they run in workers.",
+      labels: ids
+    },
+    "max",
+    each((of) => of.isInline ? 1 : 0)
+  )
+  addGauge(
+    registry,
     { name: "sluice_models_loaded", help: "Model versions that are loaded.", labels: [] },
     "max",
     () => [[{}, [...meters.versions()].filter((of) => of.isLoaded).length]]

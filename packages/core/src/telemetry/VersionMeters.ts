@@ -43,6 +43,8 @@ export interface VersionMetrics {
   /** A batch was predicted to take so long, and took so long. Nothing was known where the prediction is 0. */
   readonly predicted: (seconds: number, measuredSeconds: number) => void
   readonly loaded: (isLoaded: boolean) => void
+  /** Its batches run on the event loop, or do so no more. */
+  readonly inline: (isInline: boolean) => void
   readonly cacheItems: (hits: number, misses: number) => void
   readonly circuitTransition: (from: CircuitState, to: CircuitState) => void
   readonly workerRestarted: () => void
@@ -70,6 +72,7 @@ export class VersionMeters implements VersionMetrics {
   predictionError = 0
   waiting = 0
   isLoaded = false
+  isInline = false
   cacheHits = 0
   cacheMisses = 0
   workerRestarts = 0
@@ -144,6 +147,10 @@ export class VersionMeters implements VersionMetrics {
 
   loaded(isLoaded: boolean): void {
     this.isLoaded = isLoaded
+  }
+
+  inline(isInline: boolean): void {
+    this.isInline = isInline
   }
 
   cacheItems(hits: number, misses: number): void {

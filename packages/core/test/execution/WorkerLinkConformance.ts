@@ -61,7 +61,7 @@ export const connect = (start: StartLink) => {
     until,
     answerTo,
     load: async (fixture: string, options: object = {}, instance = 0) => {
-      link.post({ _tag: "Load", call: ++call, instance, spec: specOf(fixture, options) }, [])
+      link.post({ _tag: "Load", call: ++call, instance, measure: false, spec: specOf(fixture, options) }, [])
       const answer = await answerTo(call)
       assert.strictEqual(answer._tag, "Loaded")
       return answer
@@ -152,7 +152,7 @@ export const workerLinkConformance = (name: string, startLink: StartLink) =>
 
     test("throws where a message cannot be sent, and goes on", async (worker) => {
       assert.throws(() => {
-        worker.link.post({ _tag: "Load", call: 0, instance: 0, spec: specOf("EchoPlugin", { no: () => 1 }) }, [])
+        worker.link.post({ _tag: "Load", call: 0, instance: 0, measure: false, spec: specOf("EchoPlugin", { no: () => 1 }) }, [])
       })
       await worker.load("EchoPlugin")
     })

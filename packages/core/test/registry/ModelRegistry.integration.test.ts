@@ -85,7 +85,8 @@ describe("ModelRegistry", () => {
       precision: "fp32",
       device: "cpu",
       plugin: "scripted",
-      plugin_reason: "the registry entry names it"
+      plugin_reason: "the registry entry names it",
+      lane: "worker"
     })
     assert.deepInclude(second, { version: "v2", default: true, traffic_percent: 100, description: "Doubles numbers" })
     assert.deepStrictEqual(
