@@ -1,0 +1,36 @@
+/**
+ * Throughput against latency over concurrencies: one closed loop for each number of callers.
+ */
+import { type Bench, pause } from "./Bench.ts"
+import type { Traffic } from "./generators/Traffic.ts"
+
+const concurrencies = [1, 2, 4, 8, 16, 32, 64, 128]
+
+/** Adds a plot with two lines for each subject, where plots are asked for. */
+export const sweep = async (
+  bench: Bench,
+  title: string,
+  subjects: Readonly<Record<string, Traffic>>
+): Promise<void> => {
+  if (bench.options.plots === undefined) return
+  const lines = []
+  for (const [name, traffic] of Object.entries(subjects)) {
+    const runs = []
+    for (const callers of concurrencies) {
+      bench.say(`plot: ${name}, ${callers} callers`)
+      await pause(300)
+      runs.push(await bench.wrk(traffic, callers))
+    }
+    lines.push(
+      { name: `${name}, p50`, points: runs.map(({ p50, requestsPerSecond }) => [requestsPerSecond, p50] as const) },
+      { name: `${name}, p99`, points: runs.map(({ p99, requestsPerSecond }) => [requestsPerSecond, p99] as const) }
+    )
+  }
+  bench.plot({
+    name: "throughput-latency",
+    title: `${title}, ${concurrencies[0]} to ${concurrencies.at(-1)} callers`,
+    x: "requests a second",
+    y: "milliseconds",
+    series: lines
+  })
+}
