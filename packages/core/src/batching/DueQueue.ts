@@ -38,16 +38,18 @@ export class DueQueue<Row extends Due> {
 
   add(row: Row): void {
     const at = this.#firstDueAfter(row.dueMs)
-    this.#cost += row.cost
+    const head = this.#head
+    const tail = this.#tail
     const rows = this.#rows
-    if (at === this.#tail) {
+    this.#cost += row.cost
+    if (at === tail) {
       rows[this.#tail++] = row
-    } else if (this.#head > 0 && at - this.#head < this.#tail - at) {
-      for (let i = this.#head; i < at; i++) rows[i - 1] = rows[i]
+    } else if (head > 0 && at - head < tail - at) {
+      for (let i = head; i < at; i++) rows[i - 1] = rows[i]
       this.#head--
       rows[at - 1] = row
     } else {
-      for (let i = this.#tail; i > at; i--) rows[i] = rows[i - 1]
+      for (let i = tail; i > at; i--) rows[i] = rows[i - 1]
       this.#tail++
       rows[at] = row
     }
@@ -55,13 +57,14 @@ export class DueQueue<Row extends Due> {
 
   /** Adds rows that are in order of due time themselves: one merge from the end, however many they are. */
   addAll(added: ReadonlyArray<Row>): void {
+    const head = this.#head
     const rows = this.#rows
     while (rows.length < this.#tail + added.length) rows.push(undefined)
     let to = this.#tail + added.length
     let from = this.#tail
     for (let next = added.length - 1; next >= 0; next--) {
       const row = added[next]!
-      while (from > this.#head && rows[from - 1]!.dueMs > row.dueMs) rows[--to] = rows[--from]
+      while (from > head && rows[from - 1]!.dueMs > row.dueMs) rows[--to] = rows[--from]
       rows[--to] = row
       this.#cost += row.cost
     }
@@ -94,19 +97,22 @@ export class DueQueue<Row extends Due> {
 
   /** Removes a row if it is here. */
   remove(row: Row): void {
+    const rows = this.#rows
+    const head = this.#head
+    const tail = this.#tail
     let at = this.#firstDueAt(row.dueMs)
-    while (at < this.#tail && this.#rows[at] !== row) {
-      if (this.#rows[at]!.dueMs !== row.dueMs) return
+    while (at < tail && rows[at] !== row) {
+      if (rows[at]!.dueMs !== row.dueMs) return
       at++
     }
-    if (at === this.#tail) return
-    this.#clear(at)
-    if (at - this.#head < this.#tail - at) {
-      for (let i = at; i > this.#head; i--) this.#rows[i] = this.#rows[i - 1]
-      this.#rows[this.#head++] = undefined
+    if (at === tail) return
+    this.#cost -= row.cost
+    if (at - head < tail - at) {
+      for (let i = at; i > head; i--) rows[i] = rows[i - 1]
+      rows[this.#head++] = undefined
     } else {
-      for (let i = at + 1; i < this.#tail; i++) this.#rows[i - 1] = this.#rows[i]
-      this.#rows[--this.#tail] = undefined
+      for (let i = at + 1; i < tail; i++) rows[i - 1] = rows[i]
+      rows[--this.#tail] = undefined
     }
     this.#settle()
   }
@@ -128,11 +134,15 @@ export class DueQueue<Row extends Due> {
   dueBy(dueMs: number): { readonly rows: number; readonly cost: number } {
     const end = this.#firstDueAfter(dueMs)
     const before = end - this.#head
-    const after = this.#tail - end
-    let cost = after <= before ? this.#cost : 0
-    if (after <= before) { for (let i = end; i < this.#tail; i++) cost -= this.#rows[i]!.cost }
-    else for (let i = this.#head; i < end; i++) cost += this.#rows[i]!.cost
-    return { rows: before, cost }
+    if (this.#tail - end <= before) return { rows: before, cost: this.#cost - this.#costOf(end, this.#tail) }
+    return { rows: before, cost: this.#costOf(this.#head, end) }
+  }
+
+  #costOf(start: number, end: number): number {
+    const rows = this.#rows
+    let cost = 0
+    for (let i = start; i < end; i++) cost += rows[i]!.cost
+    return cost
   }
 
   #clear(at: number): void {

@@ -7,6 +7,7 @@
 import type { Priority } from "@sluice/domain/PredictRequest"
 import type { TensorMap } from "@sluice/domain/Tensor"
 import { canStack } from "@sluice/plugin-sdk/TensorRows"
+import { NearestCost } from "./NearestCost.ts"
 
 /** A row as the planner sees it. */
 export interface Plannable {
@@ -46,15 +47,17 @@ export interface BatchPlan<Row> {
   readonly places: ReadonlyArray<Array<number>> | undefined
 }
 
-/** So many batches in a row may be led by higher levels while a lower one waits. */
+/** So many batches in a row may be led by other levels while a lower one waits. */
 export const maxPassedBy = 8
 
+const mostLooks = 512
+
 /** How many rows the planner looks at for a batch. */
-export const lookahead = (maxBatchSize: number): number => Math.min(512, Math.max(64, 4 * maxBatchSize))
+export const lookahead = (maxBatchSize: number): number => Math.min(mostLooks, Math.max(64, 4 * maxBatchSize))
 
 /**
  * The level whose first row leads the next batch: the highest one that waits, or one that was passed by too often.
- * -1 when nothing waits. `passedBy` counts the batches in a row that higher levels led while it waited.
+ * -1 when nothing waits. `passedBy` counts the batches in a row that others led while it waited.
  */
 export const leadingLevel = (
   levels: ReadonlyArray<Level<unknown>>,
@@ -118,17 +121,8 @@ class GrowingBatch<Row extends Plannable> {
   }
 }
 
-/** Places from `start` to before `end`, nearest cost first; equals in order, since the sort is stable. */
-const byNearestCost = <Row extends Plannable>(level: Level<Row>, start: number, end: number, cost: number) => {
-  const places: Array<number> = []
-  for (let place = start; place < end; place++) places.push(place)
-  // Of two that are as far, the cheaper first, so that rows of one cost are tried together and none overtakes its equal.
-  return places.sort((a, b) => {
-    const costA = level.at(a).cost
-    const costB = level.at(b).cost
-    return Math.abs(costA - cost) - Math.abs(costB - cost) || costA - costB
-  })
-}
+/** Used by one plan at a time. */
+const nearest = new NearestCost(mostLooks)
 
 /**
  * Plans a batch led by the first row of the level `lead`, which is not empty. Neighbours come from that level first, then
@@ -159,9 +153,9 @@ export const planBatch = <Row extends Plannable>(
     const start = at === lead ? first : 0
     const end = Math.min(level.length, start + looks)
     looks -= end - start
-    for (const place of byNearestCost(level, start, end, leader.cost)) {
+    nearest.fill(level, start, end, leader.cost, limits.maxPaddedWaste > 0 ? Infinity : 0)
+    for (let place = nearest.next(); place >= 0 && batch.hasRoom(); place = nearest.next()) {
       if (batch.add(level.at(place))) places[at]!.push(place)
-      if (!batch.hasRoom()) break
     }
   }
   if (rows.length === first) return { rows, places: undefined }

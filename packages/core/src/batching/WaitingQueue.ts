@@ -19,17 +19,12 @@ const isOfOneOrder = (rows: ReadonlyArray<Plannable>): boolean => {
 
 export class WaitingQueue<Row extends Plannable> {
   readonly #levels = [new DueQueue<Row>(), new DueQueue<Row>(), new DueQueue<Row>()]
-  /** By level: batches in a row that higher levels led while it waited. */
+  /** By level: batches in a row that others led while it waited. */
   readonly #passedBy = [0, 0, 0]
 
   get length(): number {
     const [high, normal, low] = this.#levels
     return high!.length + normal!.length + low!.length
-  }
-
-  /** The row that would lead the next batch if no level was passed by; undefined when nothing waits. */
-  get first(): Row | undefined {
-    return this.#levels.find((level) => level.length > 0)?.at(0)
   }
 
   /** The summed cost of all that waits. */
@@ -56,8 +51,8 @@ export class WaitingQueue<Row extends Plannable> {
     const { places, rows } = planBatch(levels, lead, limits, padding)
     if (places === undefined) levels[lead]!.takeFirst(rows.length)
     else for (let level = 0; level < levels.length; level++) levels[level]!.takeAt(places[level]!)
-    for (let level = lead; level < levels.length; level++) {
-      this.#passedBy[level] = level > lead && levels[level]!.length > 0 ? this.#passedBy[level]! + 1 : 0
+    for (let level = 0; level < levels.length; level++) {
+      this.#passedBy[level] = level !== lead && levels[level]!.length > 0 ? this.#passedBy[level]! + 1 : 0
     }
     return rows
   }
