@@ -5,6 +5,7 @@
  * least squares whose forgetting is a random walk, so that what is not excited is not forgotten), with residuals clipped
  * (Masreliez and Martin 1977; Huber 1964; Hampel 1974). Noise and walk are shares of the prediction, since durations span four orders.
  */
+import { type DurationSample, leastAbsoluteLine } from "./LeastAbsoluteLine.ts"
 
 /** How many standard deviations a residual may count for. */
 const clipAt = 3
@@ -14,6 +15,9 @@ const rejectAt = 3
 
 /** So many clipped residuals in a row on one side are a machine that has changed, and not outliers. */
 const changeAfter = 4
+
+/** How unsure the speed is then, a share of it. */
+const openAfterChange = 0.2
 
 /** How far the whole machine's speed walks in a batch, and the fixed cost against the slope: shares of a prediction. */
 const speedWalk = 0.02
@@ -29,6 +33,11 @@ const noiseGain = 0.05
 /** Durations below the clock's resolution. */
 const leastMs = 1e-3
 
+/** As many samples of a warm-up are looked at. */
+const mostSamples = 64
+
+const isMeasured = (cost: number, ms: number): boolean => cost >= 1e-6 && cost <= 1e12 && ms >= 0 && ms <= 1e9
+
 export class CostModel {
   #fixed = 0
   #slope = 0
@@ -42,6 +51,8 @@ export class CostModel {
   #leastCost = Infinity
   /** Clipped residuals in a row; negative when the batches were faster. */
   #clipped = 0
+  /** The least of their ratios to what was predicted. */
+  #change = 1
 
   get known(): boolean {
     return this.#known
@@ -62,17 +73,26 @@ export class CostModel {
     return this.#fixed + this.#slope * Math.max(0, paddedCost)
   }
 
-  /** From warm-up; the order does not matter. */
-  seed(samples: ReadonlyArray<{ readonly cost: number; readonly ms: number }>): void {
-    // Twice, since the first of them may be an outlier that the others have to mend.
-    for (let round = 0; round < 2; round++) {
-      for (const { cost, ms } of samples.toSorted((a, b) => a.cost - b.cost)) this.observe(cost, ms)
-    }
+  /** From warm-up: few batches, of which some may be outliers. Forgets what was known before. */
+  seed(samples: ReadonlyArray<DurationSample>): void {
+    const measured = samples.filter(({ cost, ms }) => isMeasured(cost, ms)).slice(0, mostSamples)
+      .map(({ cost, ms }) => ({ cost, ms: Math.max(ms, leastMs) }))
+    if (measured.length === 0) return
+    const { fixedMs, perCostMs } = leastAbsoluteLine(measured)
+    const costs = measured.map(({ cost }) => cost)
+    const least = Math.min(...costs)
+    this.#start(least, fixedMs + perCostMs * least)
+    if (least === Math.max(...costs)) return
+    this.#fixed = fixedMs
+    this.#slope = perCostMs
+    this.#varFixed = this.#covariance = this.#varSlope = 0
+    this.#addSpeed(openAfterChange)
+    this.#openShape(least, openAfterChange * this.predict(least))
   }
 
-  /** A batch took this long. Ignores what cannot be: a cost that is not above 0, or a duration below it. */
+  /** A batch took this long. Ignores what cannot be: costs outside of 1e-6..1e12, and durations outside of 0..1e9. */
   observe(paddedCost: number, ms: number): void {
-    if (!(paddedCost > 0 && paddedCost < Infinity && ms >= 0 && ms < Infinity)) return
+    if (!isMeasured(paddedCost, ms)) return
     const measured = Math.max(ms, leastMs)
     if (!this.#known) {
       this.#start(paddedCost, measured)
@@ -99,15 +119,20 @@ export class CostModel {
       // Something always remains that can grow again.
       if (this.predict(paddedCost) < leastMs) this.#slope = leastMs / paddedCost
     }
-    this.#watch(Math.abs(residual) > limit ? Math.sign(residual) : 0)
+    this.#watch(Math.abs(residual) > limit ? Math.sign(residual) : 0, measured / predicted)
   }
 
   /** One point: all of it is slope, and how much of it is fixed is open. */
   #start(cost: number, ms: number): void {
     this.#known = true
+    this.#fixed =
+      this.#varFixed =
+      this.#covariance =
+      this.#varSlope =
+        0
     this.#slope = ms / cost
     this.#leastCost = cost
-    this.#openSpeed()
+    this.#addSpeed(1)
     this.#openShape(cost, ms)
   }
 
@@ -118,11 +143,7 @@ export class CostModel {
     if (this.#varFixed < least ** 2) this.#openShape(cost, shapeWalk * least)
   }
 
-  /** The whole machine may be another: both coefficients in proportion. */
-  #openSpeed(): void {
-    this.#addSpeed(1)
-  }
-
+  /** The whole machine may be that much slower or faster: both coefficients in proportion. */
   #addSpeed(share: number): void {
     this.#varFixed += (share * this.#fixed) ** 2
     this.#covariance += share * share * this.#fixed * this.#slope
@@ -150,10 +171,22 @@ export class CostModel {
     this.#noise = Math.min(mostNoise, Math.max(leastNoise, this.#noise + noiseGain * (deviation - this.#noise)))
   }
 
-  #watch(side: number): void {
-    this.#clipped = side === 0 || side * this.#clipped < 0 ? side : this.#clipped + side
+  /** A machine that has changed is as much slower or faster as the least of the batches that show it. */
+  #watch(side: number, ratio: number): void {
+    if (side === 0 || side * this.#clipped <= 0) {
+      this.#clipped = side
+      this.#change = ratio
+      return
+    }
+    this.#clipped += side
+    this.#change = side > 0 ? Math.min(this.#change, ratio) : Math.max(this.#change, ratio)
     if (Math.abs(this.#clipped) < changeAfter) return
+    this.#fixed *= this.#change
+    this.#slope *= this.#change
+    this.#varFixed *= this.#change ** 2
+    this.#covariance *= this.#change ** 2
+    this.#varSlope *= this.#change ** 2
+    this.#addSpeed(openAfterChange)
     this.#clipped = 0
-    this.#openSpeed()
   }
 }
