@@ -10,7 +10,8 @@ const patienceMs = 60_000
  *
  * Rows of one request are due one after another, as if it had sent them at the pace of a fair share; others' rows come in
  * between. Virtual time as in start-time fair queueing (Goyal, Vin, Cheng: SIGCOMM 1996), put on top of earliest deadline
- * first: a request of one row is due at its deadline.
+ * first: a request of one row is due at its deadline. The share is 1 / (1 + sharers)²: whatever the number of large requests,
+ * their shares sum to less than two thirds (Σ 1 / (1 + k)² = 0.64), so that single rows find room between them.
  */
 export const dueTimes = (input: {
   /** `Infinity` for none. */
@@ -25,7 +26,7 @@ export const dueTimes = (input: {
   const { arrivedMs, costs, deadlineMs, msPerCost, sharers } = input
   const firstMs = deadlineMs === Infinity ? arrivedMs + patienceMs : deadlineMs
   if (costs.length === 1) return [firstMs]
-  const pace = msPerCost * (1 + sharers)
+  const pace = msPerCost * (1 + sharers) ** 2
   let before = 0
   return costs.map((cost) => {
     const dueMs = firstMs + before * pace
