@@ -33,6 +33,11 @@ export class WaitingQueue<Row extends Plannable> {
     return high!.cost + normal!.cost + low!.cost
   }
 
+  /** The row that would lead the next batch if no level was passed by; undefined when nothing waits. */
+  get first(): Row | undefined {
+    return this.#levels.find((level) => level.length > 0)?.at(0)
+  }
+
   add(row: Row): void {
     this.#levels[rank[row.priority]]!.add(row)
   }
