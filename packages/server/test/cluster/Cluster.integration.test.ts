@@ -164,7 +164,7 @@ describe("two processes", () => {
     }))
 })
 
-describe.concurrent("two processes do not start, with one sentence and code 1, for", () => {
+describe("two processes do not start, with one sentence and code 1, for", () => {
   it.live("a port that is in use", () =>
     Effect.gen(function*() {
       const port = yield* takenPort

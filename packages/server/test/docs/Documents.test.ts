@@ -8,10 +8,11 @@ import { parseYaml } from "@sluice/core/config/YamlDocument"
 import { decodeRegistry } from "@sluice/core/registry/RegistryDecode"
 import { readRegistry } from "@sluice/core/registry/RegistryFile"
 import { ModelYaml, RegistryYaml, RolloutYaml, VersionYaml } from "@sluice/core/registry/RegistrySchema"
-import { Metrics } from "@sluice/core/telemetry/Metrics"
+import { Metrics, renderTogether } from "@sluice/core/telemetry/Metrics"
 import onnx from "@sluice/plugin-onnx"
 import sklearn from "@sluice/plugin-sklearn-onnx"
 import text from "@sluice/plugin-text"
+import { MetricsCollector } from "@sluice/server/cluster/MetricsCollector"
 import { loadSettings } from "@sluice/server/config/LoadSettings"
 import { resolveSettings } from "@sluice/server/config/Settings"
 import * as Effect from "effect/Effect"
@@ -156,7 +157,9 @@ describe("docs/reference/metrics.md", () => {
       const metrics = yield* Metrics
       metrics.registerVersion("sentiment", "v1")
       metrics.refused("model_not_found")
-      const { body } = yield* metrics.render
+      const own = yield* metrics.render
+      const ofPrimary = yield* renderTogether(yield* new MetricsCollector(() => undefined).collect)
+      const body = own.body + ofPrimary.body
       const found = Array.from(body.matchAll(/^# TYPE (sluice_\S+) (\S+)$/gm), ([, name = "", type = ""]) => {
         const sample = body.split("\n").find((line) => line.startsWith(name))
         const labels = Array.from(sample?.matchAll(/(\w+)="/g) ?? [], ([, label = ""]) => label)
