@@ -22,7 +22,7 @@ const called = (...args: ReadonlyArray<string>) =>
   })
 
 describe("--help", () => {
-  const commands = ["", "serve", "predict", "models", "config", "plugin", "plugin new"]
+  const commands = ["", "serve", "predict", "models", "models tune", "config", "plugin", "plugin new"]
 
   it.effect.each(commands.map((command) => ({ command })))(
     "of sluice $command teaches",

@@ -1,12 +1,38 @@
 /**
  * `sluice models`: what is served, by which plugin and why.
  */
+import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 import { helpText } from "../HelpText.ts"
 import { outputFlag } from "../OutputFlag.ts"
 import { serverFlags } from "../ServerFlags.ts"
+
+const tune = Command.make("tune", {
+  model: Argument.String("model").pipe(
+    Argument.withDescription("A model of the registry by name, or one version of it by name@version")
+  ),
+  output: outputFlag
+}, (options) =>
+  Effect.flatMap(
+    Effect.promise(() => import("../models/RunTune.ts")),
+    ({ runTune }) => runTune(options)
+  )).pipe(
+    Command.withShortDescription("Measure a model on this machine, and choose its plan by that"),
+    Command.withDescription(helpText(
+      "Measure a version of the registry on this machine: instances × threads, batches that grow while that " +
+        "pays, short rows and long ones. Prints the table, and which plan it speaks for and why.",
+      "The table is kept in SLUICE_CACHE_DIR by the model file, plugin, machine and runtime. A server that " +
+        "starts afterwards uses it where the registry does not fix instances, threads or max_batch_size; " +
+        "optimize_for in the registry says for what. No server need run, and none should: whatever else " +
+        "computes meanwhile is measured, too."
+    )),
+    Command.withExamples([
+      { command: "sluice models tune embeddings", description: "Its default version" },
+      { command: "sluice models tune sentiment@v2 -o json", description: "Another version, for another program" }
+    ])
+  )
 
 export const models = Command.make("models", {
   ...serverFlags,
@@ -32,6 +58,8 @@ export const models = Command.make("models", {
       { command: "sluice models", description: "What is served here" },
       { command: "sluice models --offline", description: "What a server would serve, without starting one" },
       { command: "sluice models --url https://models.example.com --token …", description: "What is served elsewhere" },
+      { command: "sluice models tune embeddings", description: "Measure one, and choose its plan by that" },
       { command: "sluice models -o json | jq -r '.models[].model_id'", description: "The names, for another program" }
-    ])
+    ]),
+    Command.withSubcommands([tune])
   )

@@ -16,8 +16,8 @@ export interface Probed {
 }
 
 /** Of a short row and a long one; for each the first cost that the model has a row of. */
-const shortCosts = [8, 16, 32]
-const longCosts = [64, 48, 24]
+const shortCosts = [16, 8, 32]
+const longCosts = [96, 64, 24]
 
 /** Rows of the measured batch. */
 const fewRows = 4

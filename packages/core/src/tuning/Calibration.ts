@@ -30,8 +30,6 @@ export interface CalibrationSubject {
   readonly open: (layout: Layout) => Effect.Effect<HostedModel, { readonly message: string }, Scope.Scope>
   /** About how long it may take in all. The smallest batch of each layout is measured in any case. */
   readonly budgetMs: number
-  /** Told of each point as it is measured. */
-  readonly onPoint?: (point: PlanPoint) => Effect.Effect<void>
 }
 
 const largestBatch = 64
@@ -73,7 +71,7 @@ const allInstances = Effect.fnUntraced(function*(hosted: HostedModel, layout: La
 
 /** Measures one layout until `endsAt`, in milliseconds of the monotonic clock; the smallest batches in any case. */
 const measureLayout = Effect.fnUntraced(function*(
-  { onPoint, open }: CalibrationSubject,
+  { open }: CalibrationSubject,
   layout: Layout,
   endsAt: number
 ) {
@@ -94,9 +92,7 @@ const measureLayout = Effect.fnUntraced(function*(
       if (first === undefined) continue
       const aloneMs = yield* timeAlone(first, row, batch)
       const itemsPerSecond = yield* rateTogether(instances, row, batch, aloneMs)
-      const point = { ...layout, batch, cost: row.cost, itemsPerSecond, aloneMs }
-      points.push(point)
-      if (onPoint !== undefined) yield* onPoint(point)
+      points.push({ ...layout, batch, cost: row.cost, itemsPerSecond, aloneMs })
       const gain = gainOf(gains.get(row), itemsPerSecond)
       gains.set(row, gain)
       if (gain.sizesSince >= sizesWithoutGain || aloneMs > longestBatchMs) done.add(row)

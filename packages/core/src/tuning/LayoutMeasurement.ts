@@ -11,8 +11,10 @@ import { monotonicReader } from "../Monotonic.ts"
 /** A lone batch is run at least so often, and no longer than this unless it takes longer. */
 const aloneRuns = { least: 3, most: 30, forMs: 40 }
 /** All instances compute for at least this long, and at least so many batches each. */
-const togetherForMs = 80
+const togetherForMs = 60
 const togetherRuns = 3
+/** The best of so many is what the layout can do: the machine only ever holds it up. */
+const togetherTries = 2
 /** An instance is given its next batch while it computes one, as the Batcher does. */
 const ahead = 2
 
@@ -67,7 +69,11 @@ export const rateTogether = Effect.fnUntraced(
         }
         for (let i = 0; i < ahead; i++) give()
       })
-    const rates = yield* Effect.all(instances.map(ofInstance), { concurrency: "unbounded" })
-    return rates.reduce((sum, rate) => sum + rate, 0)
+    let best = 0
+    for (let run = 0; run < togetherTries; run++) {
+      const rates = yield* Effect.all(instances.map(ofInstance), { concurrency: "unbounded" })
+      best = Math.max(best, rates.reduce((sum, rate) => sum + rate, 0))
+    }
+    return best
   }
 )

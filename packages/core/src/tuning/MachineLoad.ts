@@ -1,6 +1,7 @@
 /**
  * How busy a machine is with other work: measurements taken meanwhile say little.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Os from "node:os"
 
@@ -19,7 +20,7 @@ export const shareOfOthers = (from: CpuCount, to: CpuCount): number => {
   return total <= 0 ? 0 : Math.min(1, Math.max(0, others / total))
 }
 
-const countCpu: Effect.Effect<CpuCount> = Effect.sync(() => {
+const countNow: Effect.Effect<CpuCount> = Effect.sync(() => {
   const all = Os.cpus().map(({ times }) => times)
   const total = all.reduce((sum, times) => sum + times.user + times.nice + times.sys + times.irq + times.idle, 0)
   const idle = all.reduce((sum, { idle }) => sum + idle, 0)
@@ -27,6 +28,14 @@ const countCpu: Effect.Effect<CpuCount> = Effect.sync(() => {
   return { total, busy: total - idle, own: (user + system) / 1000 }
 })
 
+/** Counts now. Tests put another machine in its place. */
+export const CpuCounter = Context.Reference<Effect.Effect<CpuCount>>("sluice/core/CpuCounter", {
+  defaultValue: () => countNow
+})
+
 /** Starts counting; what it gives is the share of the machine that others have used since. */
-export const watchOthers: Effect.Effect<Effect.Effect<number>> = Effect.map(countCpu, (from) =>
-  Effect.map(countCpu, (to) => shareOfOthers(from, to)))
+export const watchOthers: Effect.Effect<Effect.Effect<number>> = Effect.gen(function*() {
+  const count = yield* CpuCounter
+  const from = yield* count
+  return Effect.map(count, (to) => shareOfOthers(from, to))
+})

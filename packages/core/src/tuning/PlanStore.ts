@@ -22,6 +22,9 @@ export const PlanKey = Schema.Struct({
   /** As the machine names its processor. */
   cpu: Schema.String,
   cores: Schema.Int,
+  /** As the operator fixed them, and only those were measured; 0 where they are free. */
+  instances: Schema.Int,
+  threads: Schema.Int,
   node: Schema.String,
   /** The version of onnxruntime beside the plugin, if it has one. */
   runtime: Schema.String

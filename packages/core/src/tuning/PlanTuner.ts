@@ -18,7 +18,7 @@ import { calibrate, type CalibrationFailed } from "./Calibration.ts"
 import { candidateLayouts } from "./Layouts.ts"
 import { choosePlan, type PlanChoice } from "./PlanChoice.ts"
 import { makePlanStore, type PlanKey, type PlanNotKept } from "./PlanStore.ts"
-import type { PlanPoint, PlanTable } from "./PlanTable.ts"
+import type { PlanTable } from "./PlanTable.ts"
 
 export interface TunerOptions {
   /** Where tables are kept. */
@@ -37,6 +37,9 @@ export interface Tuned {
 /** About how long a version is measured, in milliseconds, where it waits for that to be ready, and where a person does. */
 export const tuningBudgetMs = { atStart: 20_000, onRequest: 60_000 } as const
 
+/** With more of the machine in others' hands, a table says nothing that a start should go by. */
+const busyShare = 0.25
+
 /** The version of onnxruntime that a plugin's module finds; other runtimes go by the plugin's name alone. */
 const runtimeOf = (pluginUrl: string): string => {
   try {
@@ -47,7 +50,7 @@ const runtimeOf = (pluginUrl: string): string => {
   }
 }
 
-const keyOf = ({ plugin, spec }: VersionPlan, cores: number): Effect.Effect<PlanKey, FileUnreadable> =>
+const keyOf = ({ fixed, plugin, spec }: VersionPlan, cores: number): Effect.Effect<PlanKey, FileUnreadable> =>
   Effect.map(fileDigest(spec.path), (model) => ({
     model,
     plugin: plugin.plugin.name,
@@ -55,6 +58,8 @@ const keyOf = ({ plugin, spec }: VersionPlan, cores: number): Effect.Effect<Plan
     device: spec.device,
     cpu: Os.cpus()[0]?.model ?? "",
     cores,
+    instances: fixed.instances ?? 0,
+    threads: fixed.threads ?? 0,
     node: process.version,
     runtime: runtimeOf(spec.pluginUrl)
   }))
@@ -80,10 +85,10 @@ export class PlanTuner extends Context.Service<PlanTuner, {
    * `latency` measure the model, one at a time, once `quiet` has settled. What goes wrong costs no more than the choice.
    */
   readonly settle: (plan: VersionPlan, quiet: Effect.Effect<void>) => Effect.Effect<VersionPlan>
-  /** Measures the model now and keeps the table. */
+  /** Measures the model now, for about so many milliseconds, and keeps the table. */
   readonly measure: (
     plan: VersionPlan,
-    options: { readonly budgetMs: number; readonly onPoint?: (point: PlanPoint) => Effect.Effect<void> }
+    budgetMs: number
   ) => Effect.Effect<Tuned, CalibrationFailed | FileUnreadable>
 }>()("sluice/core/PlanTuner") {
   /** Every version as its plan says: nothing is measured, nothing read. */
@@ -100,15 +105,11 @@ export class PlanTuner extends Context.Service<PlanTuner, {
         const store = makePlanStore(directory)
         const oneAtATime = yield* Semaphore.make(1)
 
-        const measureFor = Effect.fnUntraced(function*(
-          plan: VersionPlan,
-          key: PlanKey,
-          options: { readonly budgetMs: number; readonly onPoint?: (point: PlanPoint) => Effect.Effect<void> }
-        ) {
+        const measureNow = Effect.fnUntraced(function*(plan: VersionPlan, budgetMs: number) {
           const { runTimeoutMs, spec } = plan
           const fileBytes = Fs.statSync(spec.path, { throwIfNoEntry: false })?.size ?? 0
-          const table = yield* calibrate({
-            ...options,
+          return yield* calibrate({
+            budgetMs,
             layouts: candidateLayouts({ cores, availableBytes: process.availableMemory() }, fileBytes, plan.fixed),
             open: ({ instances, threads }) =>
               host.open(
@@ -117,10 +118,9 @@ export class PlanTuner extends Context.Service<PlanTuner, {
                 { runTimeoutMs, measure: true }
               )
           })
-          const kept = yield* Effect.result(store.keep(key, table))
-          const notKept = Result.isFailure(kept) ? kept.failure : undefined
-          return { table, choice: choiceOf(plan, table), notKept } satisfies Tuned
         }, Semaphore.withPermit(oneAtATime))
+        const keep = (key: PlanKey, table: PlanTable) =>
+          Effect.map(Effect.result(store.keep(key, table)), (kept) => Result.isFailure(kept) ? kept.failure : undefined)
 
         const found = Effect.fnUntraced(function*(plan: VersionPlan, quiet: Effect.Effect<void>) {
           const measures = plan.entry.optimizeFor !== "auto"
@@ -134,9 +134,18 @@ export class PlanTuner extends Context.Service<PlanTuner, {
           if (choice === undefined) {
             yield* quiet
             yield* Effect.logInfo(`${id} is measured for optimize_for: ${plan.entry.optimizeFor}, and ready after that`)
-            const tuned = yield* measureFor(plan, key, { budgetMs: tuningBudgetMs.atStart })
-            choice = tuned.choice
-            if (tuned.notKept !== undefined) yield* Effect.logWarning(`${id}: ${tuned.notKept.message}`)
+            const measured = yield* measureNow(plan, tuningBudgetMs.atStart)
+            if (measured.othersBusy > busyShare) {
+              const share = `${Math.round(measured.othersBusy * 100)} %`
+              yield* Effect.logWarning(
+                `${id} keeps its plugin's plan: other programs used ${share} of the machine while it was measured. ` +
+                  `"sluice models tune ${id}" measures again`
+              )
+              return plan
+            }
+            const notKept = yield* keep(key, measured)
+            if (notKept !== undefined) yield* Effect.logWarning(`${id}: ${notKept.message}`)
+            choice = choiceOf(plan, measured)
           }
           if (choice === undefined) return plan
           yield* Effect.logInfo(`${id} is planned as measured. ${choice.reason}`)
@@ -152,7 +161,11 @@ export class PlanTuner extends Context.Service<PlanTuner, {
                 ),
                 plan
               )),
-          measure: (plan, options) => Effect.flatMap(keyOf(plan, cores), (key) => measureFor(plan, key, options))
+          measure: Effect.fnUntraced(function*(plan, budgetMs) {
+            const key = yield* keyOf(plan, cores)
+            const table = yield* measureNow(plan, budgetMs)
+            return { table, choice: choiceOf(plan, table), notKept: yield* keep(key, table) }
+          })
         })
       })
     )

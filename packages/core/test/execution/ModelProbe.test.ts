@@ -37,8 +37,8 @@ describe("probeModel", () => {
       // Every other run is held up by the machine.
       const { model } = modelOf((rows, cost, run) => 1 + 0.0625 * rows * cost + (run % 2 === 0 ? 3 : 0))
       const { probes, seeds } = yield* probeModel(model, signature)
-      assert.deepStrictEqual(seeds, [{ cost: 8, ms: 1.5 }, { cost: 64, ms: 5 }, { cost: 32, ms: 3 }])
-      assert.deepStrictEqual(probes, [{ cost: 8, inputs: row(8) }, { cost: 64, inputs: row(64) }])
+      assert.deepStrictEqual(seeds, [{ cost: 16, ms: 2 }, { cost: 96, ms: 7 }, { cost: 64, ms: 5 }])
+      assert.deepStrictEqual(probes, [{ cost: 16, inputs: row(16) }, { cost: 96, inputs: row(96) }])
     }))
 
   it.effect("measures a model without rows of its own by a row of zeros, which costs 1", () =>
@@ -61,9 +61,9 @@ describe("probeModel", () => {
     "is done soon with a model that takes %d ms a row",
     ([ms]) =>
       Effect.gen(function*() {
-        const { model, runs } = modelOf((rows, cost) => ms * rows * cost / 8)
+        const { model, runs } = modelOf((rows, cost) => ms * rows * cost / 16)
         const { seeds } = yield* probeModel(model, signature)
-        assert.deepStrictEqual(seeds[0], { cost: 8, ms })
+        assert.deepStrictEqual(seeds[0], { cost: 16, ms })
         const total = seeds.length === 1 ? runs() * ms : Infinity
         assert.isAtMost(total, Math.max(ms, 120))
       })
@@ -86,13 +86,13 @@ describe("probeModel", () => {
     Effect.gen(function*() {
       const { model } = modelOf(() => 0.25)
       const { seeds } = yield* probeModel(model, { ...signature, batchable: false })
-      assert.deepStrictEqual(seeds.map(({ cost }) => cost), [8, 64])
+      assert.deepStrictEqual(seeds.map(({ cost }) => cost), [16, 96])
     }))
 })
 
 describe("probeRows", () => {
   it.each([
-    ["the next costs where there are none of the first", (cost: number) => cost <= 32 && cost > 8, [16, 24]],
+    ["the next costs where there are none of the first", (cost: number) => cost < 32 && cost !== 16, [8, 24]],
     ["one row where the model takes one length", (cost: number) => cost === 32, [32]],
     ["no row where it takes none of them", () => false, []]
   ])("gives %s", (_, takes, costs) => {
