@@ -12,9 +12,9 @@ import { stackRows } from "@sluice/plugin-sdk/TensorRows"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { CallContext } from "./CallContext.ts"
-import { type InferCall, pieceLength, type TextWriter } from "./InferCall.ts"
 import { elementsText, tensorHead, tensorOf } from "./OipTensors.ts"
 import { cacheMode } from "./PredictTranslation.ts"
+import { pieceLength, type SurfaceCall, type TextWriter } from "./SurfaceCall.ts"
 
 const isPriority = Schema.is(Priority)
 
@@ -132,7 +132,7 @@ const consistentOf = (value: unknown): Result.Result<boolean, MalformedRequest> 
 /** The call of a body to the model and version that the path names. */
 export const oipCall =
   (model: string, version: string | undefined) =>
-  (body: OipInferRequest, context: CallContext): Result.Result<InferCall, SluiceError> => {
+  (body: OipInferRequest, context: CallContext): Result.Result<SurfaceCall, SluiceError> => {
     const { parameters } = body
     const priority = priorityOf(parameters?.["priority"])
     if (Result.isFailure(priority)) return Result.fail(priority.failure)
