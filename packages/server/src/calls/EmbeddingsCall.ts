@@ -8,8 +8,8 @@ import type { Item } from "@sluice/domain/Item"
 import * as Result from "effect/Result"
 import type { CallContext } from "./CallContext.ts"
 import { cutEmbedding, embeddingBase64 } from "./Embedding.ts"
-import { type InferCall, pieceLength, type TextWriter } from "./InferCall.ts"
 import { cacheMode } from "./PredictTranslation.ts"
+import { pieceLength, type SurfaceCall, type TextWriter } from "./SurfaceCall.ts"
 
 /** One text, many texts, one list of token ids or many. */
 const itemsOf = (input: EmbeddingsRequest["input"]): ReadonlyArray<Item> => {
@@ -59,7 +59,7 @@ function* embeddingsText(request: EmbeddingsRequest, result: InferResult): TextW
 export const embeddingsCall = (
   body: EmbeddingsRequest,
   context: CallContext
-): Result.Result<InferCall, SluiceError> =>
+): Result.Result<SurfaceCall, SluiceError> =>
   Result.succeed({
     request: {
       model: body.model,

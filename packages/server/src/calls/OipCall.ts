@@ -12,9 +12,9 @@ import { stackRows } from "@sluice/plugin-sdk/TensorRows"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { CallContext } from "./CallContext.ts"
-import { type InferCall, pieceLength, type TextWriter } from "./InferCall.ts"
 import { elementsText, tensorHead, tensorOf } from "./OipTensors.ts"
 import { cacheMode } from "./PredictTranslation.ts"
+import { pieceLength, type SurfaceCall, type TextWriter } from "./SurfaceCall.ts"
 
 const isPriority = Schema.is(Priority)
 
@@ -41,7 +41,8 @@ const outputNames = (
   signature: ModelSignature
 ): Result.Result<ReadonlyArray<string>, MalformedRequest> => {
   const known = signature.outputs.map((output) => output.name)
-  const wanted = request.outputs?.map((output) => output.name) ?? known
+  if (request.outputs === undefined) return Result.succeed(known)
+  const wanted = request.outputs.map((output) => output.name)
   const unknown = wanted.find((name) => !known.includes(name))
   return unknown === undefined
     ? Result.succeed(wanted)
@@ -59,32 +60,14 @@ const areAlike = (rows: ReadonlyArray<TensorMap>, name: string): boolean => {
   return rows.every((row) => inner.every((size, i) => row[name]!.shape[i + 1] === size))
 }
 
-/** One output of all rows: yields the text so far when it is long, returns the rest, or undefined for what is no number. */
-function* outputText(
-  json: string,
-  name: string,
-  rows: ReadonlyArray<TensorMap>
-): Generator<string, string | undefined, void> {
-  const first = rows[0]![name]!
-  let batch = 0
-  for (const row of rows) batch += row[name]!.shape[0] ?? 1
-  json += tensorHead(name, first.datatype, rows.length === 1 ? first.shape : [batch, ...first.shape.slice(1)])
-  let comma = ""
-  for (const row of rows) {
-    const tensor = row[name]!
-    for (let from = 0; from < tensor.data.length; from += pieceLength) {
-      const text = elementsText(tensor, from, Math.min(from + pieceLength, tensor.data.length))
-      if (text === undefined) return undefined
-      json += comma + text
-      comma = ","
-      if (json.length >= pieceLength) {
-        yield json
-        json = ""
-      }
-    }
-  }
-  return `${json}]}`
+const stackedShape = (rows: ReadonlyArray<TensorMap>, name: string): ReadonlyArray<number> => {
+  const { shape } = rows[0]![name]!
+  if (rows.length === 1) return shape
+  return [rows.reduce((batch, row) => batch + row[name]!.shape[0]!, 0), ...shape.slice(1)]
 }
+
+/** Elements that are written at a time. */
+const elementsAtOnce = 1024
 
 function* inferText(request: OipInferRequest, result: InferResult): TextWriter {
   let rows: Array<TensorMap> = []
@@ -100,9 +83,23 @@ function* inferText(request: OipInferRequest, result: InferResult): TextWriter {
   json += `"outputs":[`
   let comma = ""
   for (const name of names.success) {
-    const text = yield* outputText(json + comma, name, rows)
-    if (text === undefined) return Result.fail(new ModelFailed({ model: result.model, version: result.version }))
-    json = text
+    json += comma + tensorHead(name, rows[0]![name]!.datatype, stackedShape(rows, name))
+    comma = ""
+    for (const row of rows) {
+      const tensor = row[name]!
+      const { length } = tensor.data
+      for (let from = 0; from < length; from += elementsAtOnce) {
+        const text = elementsText(tensor, from, Math.min(from + elementsAtOnce, length))
+        if (text === undefined) return Result.fail(new ModelFailed({ model: result.model, version: result.version }))
+        json += comma + text
+        comma = ","
+        if (json.length >= pieceLength) {
+          yield json
+          json = ""
+        }
+      }
+    }
+    json += "]}"
     comma = ","
   }
   return Result.succeed(`${json}]}`)
@@ -135,7 +132,7 @@ const consistentOf = (value: unknown): Result.Result<boolean, MalformedRequest> 
 /** The call of a body to the model and version that the path names. */
 export const oipCall =
   (model: string, version: string | undefined) =>
-  (body: OipInferRequest, context: CallContext): Result.Result<InferCall, SluiceError> => {
+  (body: OipInferRequest, context: CallContext): Result.Result<SurfaceCall, SluiceError> => {
     const { parameters } = body
     const priority = priorityOf(parameters?.["priority"])
     if (Result.isFailure(priority)) return Result.fail(priority.failure)

@@ -6,6 +6,7 @@ import { MalformedRequest } from "@sluice/domain/Errors"
 import type { Datatype, Tensor, TensorData } from "@sluice/domain/Tensor"
 import { elementCount, emptyData } from "@sluice/plugin-sdk/TensorRows"
 import * as Result from "effect/Result"
+import { makeFloat32, makeFloat64, makeInt64 } from "./TensorSlab.ts"
 
 const expected: Readonly<Record<Datatype, string>> = {
   BOOL: "true or false",
@@ -86,7 +87,7 @@ const write = (tensor: Tensor, index: number, value: unknown): boolean => {
 const quickData = ({ data, datatype, shape }: OipInput, count: number): TensorData | undefined => {
   if (datatype === "INT64") {
     if (data.length !== count) return undefined
-    const longs = new BigInt64Array(count)
+    const longs = makeInt64(count)
     for (let i = 0; i < count; i++) {
       const value = data[i]
       if (typeof value !== "number" || !Number.isSafeInteger(value)) return undefined
@@ -98,7 +99,7 @@ const quickData = ({ data, datatype, shape }: OipInput, count: number): TensorDa
   const isFlat = data.length === count
   // Lengths first: a shape alone must not make anything be allocated.
   if (!isFlat && !(shape.length === 2 && shape[0] === data.length && areRows(data, shape[1]!))) return undefined
-  const floats = datatype === "FP32" ? new Float32Array(count) : new Float64Array(count)
+  const floats = datatype === "FP32" ? makeFloat32(count) : makeFloat64(count)
   if (isFlat) return fill(floats, 0, data) ? floats : undefined
   let offset = 0
   for (const row of data) {
@@ -151,7 +152,7 @@ export const tensorOf = (input: OipInput): Result.Result<Tensor, MalformedReques
 
 /** An output's JSON text up to its elements. */
 export const tensorHead = (name: string, datatype: Datatype, shape: ReadonlyArray<number>): string =>
-  `{"name":${JSON.stringify(name)},"shape":[${shape.join(",")}],"datatype":"${datatype}","data":[`
+  `{"name":${JSON.stringify(name)},"shape":${JSON.stringify(shape)},"datatype":"${datatype}","data":[`
 
 /** The JSON text of elements, or undefined where one is NaN or an infinity, which JSON has no form for. */
 export const elementsText = ({ data, datatype }: Tensor, from: number, to: number): string | undefined => {

@@ -7,8 +7,8 @@ import { ModelNotFound, type SluiceError } from "@sluice/domain/Errors"
 import type { PredictRequest } from "@sluice/domain/PredictRequest"
 import * as Result from "effect/Result"
 import type { CallContext } from "./CallContext.ts"
-import { type InferCall, pieceLength, type TextWriter } from "./InferCall.ts"
-import { failureOf, itemError, roundMs, scoresMember, tookOf, toInferRequest } from "./PredictTranslation.ts"
+import { failureOf, itemError, roundMs, scoresMember, toInferRequest, tookOf } from "./PredictTranslation.ts"
+import { pieceLength, type SurfaceCall, type TextWriter } from "./SurfaceCall.ts"
 
 const resultText = (
   item: InferredItem,
@@ -50,7 +50,7 @@ export function* predictText(result: InferResult, request: PredictRequest, reque
   )
 }
 
-export const predictCall = (body: PredictRequest, context: CallContext): Result.Result<InferCall, SluiceError> => {
+export const predictCall = (body: PredictRequest, context: CallContext): Result.Result<SurfaceCall, SluiceError> => {
   const request = toInferRequest(body, context)
   return Result.isFailure(request) ? Result.fail(request.failure) : Result.succeed({
     request: request.success,

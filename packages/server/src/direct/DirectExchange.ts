@@ -1,14 +1,14 @@
 /**
  * One request on a direct route, from its headers to its answer: on Node's own request and response, without a fiber.
  */
-import { type Inference } from "@sluice/core/Inference"
+import type { Inference } from "@sluice/core/Inference"
 import type { InferResult } from "@sluice/core/InferRequest"
 import { InternalError, type SluiceError } from "@sluice/domain/Errors"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { IncomingMessage, ServerResponse } from "node:http"
 import type { CallHeaders } from "../calls/CallContext.ts"
-import { type PrepareCall, sliceMs, type TextWriter } from "../calls/InferCall.ts"
+import { type PrepareCall, sliceMs, type TextWriter } from "../calls/SurfaceCall.ts"
 import { type AnswerHead, inferHead, totalTiming } from "../http/PlainAnswer.ts"
 import { requestIdOf } from "../http/RequestContext.ts"
 import { errorAnswer } from "../http/Surface.ts"
@@ -100,11 +100,21 @@ export const exchange = (
       body = more = undefined
       const call = prepare(text, headers, requestId)
       if (Result.isFailure(call)) return refuse(call.failure)
-      abandon = start(call.success.request, (result) => {
+      let answered = false
+      const stop = start(call.success.request, (result) => {
+        answered = true
+        abandon = undefined
         if (over) return
-        if (Result.isSuccess(result)) write(call.success.write(result.success), result.success, [])
-        else refuse(result.failure)
+        // Whoever calls this is the pipeline, and has no part in what goes wrong in here.
+        try {
+          if (Result.isSuccess(result)) write(call.success.write(result.success), result.success, [])
+          else refuse(result.failure)
+        } catch (error) {
+          onFault(error)
+        }
       })
+      if (over) stop()
+      else if (!answered) abandon = stop
     } catch (error) {
       onFault(error)
     }

@@ -1,15 +1,15 @@
 /**
  * Which requests a direct route takes: plain calls to a model. Whatever is unusual goes the way of Effect's HTTP. Pure.
  */
-import { EmbeddingsRequest } from "@sluice/api/OpenAiApi"
 import { OipInferRequest } from "@sluice/api/OipApi"
+import { EmbeddingsRequest } from "@sluice/api/OpenAiApi"
 import { PredictRequest } from "@sluice/domain/PredictRequest"
 import type { CallHeaders } from "../calls/CallContext.ts"
 import { embeddingsCall } from "../calls/EmbeddingsCall.ts"
-import { type PrepareCall, prepareCall } from "../calls/InferCall.ts"
 import { jsonReader } from "../calls/JsonReader.ts"
 import { oipCall } from "../calls/OipCall.ts"
 import { predictCall } from "../calls/PredictCall.ts"
+import { type PrepareCall, prepareCall } from "../calls/SurfaceCall.ts"
 import { isJson } from "../http/JsonBody.ts"
 import { decodeEmbeddings } from "./EmbeddingsDecode.ts"
 import { decodeInfer } from "./OipDecode.ts"

@@ -68,5 +68,6 @@ export const deliver = (head: AnswerHead, body: string | ReadonlyArray<Buffer>, 
     return deliverLong(head, [Buffer.from(body)], delivery)
   }
   response.writeHead(head.status, headersOf(head, length, edgeHeaders))
-  response.end(body)
+  // Text of one byte a character is copied as it is.
+  response.end(body, length === body.length ? "latin1" : "utf8")
 }

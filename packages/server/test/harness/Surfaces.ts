@@ -63,7 +63,16 @@ export const openAi: Surface = {
   }
 }
 
-export const surfaces = [own, oip, openAi]
+/** The same surface through Effect's HTTP: a direct route takes no query, not even an empty one. */
+export const indirect = (surface: Surface): Surface => ({
+  ...surface,
+  name: `${surface.name}, not direct,`,
+  path: `${surface.path}?`
+})
+
+export const bothWays = (surface: Surface): ReadonlyArray<Surface> => [surface, indirect(surface)]
+
+export const surfaces = [own, oip, openAi].flatMap(bothWays)
 
 export const ask = (surface: Surface, request: Request) => call({ path: surface.path, ...request })
 

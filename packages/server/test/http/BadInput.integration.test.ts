@@ -10,6 +10,7 @@ import { TestServer } from "../harness/ServerProcess.ts"
 import {
   answers,
   ask,
+  bothWays,
   invalid,
   malformed,
   nested,
@@ -102,6 +103,7 @@ const ownCases: Cases = {
   "no time at all": [{ timeout_ms: 0, texts: ["a"] }, malformed("timeout_ms: Expected")],
   "an unknown priority": [{ priority: "urgent", texts: ["a"] }, malformed("priority: Expected \"high\"")],
   "a text for a switch": [{ use_cache: "no", texts: ["a"] }, malformed("use_cache: Expected boolean")],
+  "a text for consistent": [{ consistent: "yes", texts: ["a"] }, malformed("consistent: Expected boolean")],
   "texts nested deep": [`{"texts":${nested(200_000)}}`, malformed("texts.0: Expected string")],
   "features nested deep": [`{"features":[${nested(200_000)}]}`, malformed("features.0.0: Expected")]
 }
@@ -167,6 +169,8 @@ const oipCases: Cases = {
     malformed("\"__proto__\"")
   ],
   "a parameter that is an object": [{ ...input({}), parameters: { a: {} } }, malformed("parameters.a: Expected")],
+  "a priority that is none": [{ ...input({}), parameters: { priority: -1 } }, malformed("parameters.priority")],
+  "a text for a switch": [{ ...input({}), parameters: { consistent: "yes" } }, malformed("parameters.consistent")],
   "an id that is a number": [{ ...input({}), id: 5 }, malformed("id: Expected string")]
 }
 
@@ -243,9 +247,9 @@ const large = (it: It) => {
 }
 
 layer(TestServer.layer({ registry: leanRegistry }), { excludeTestServices: true })((it) => {
-  describe("predict refuses", () => eachCase(it, own, ownCases))
-  describe("Open Inference Protocol refuses", () => eachCase(it, oip, oipCases))
-  describe("OpenAI refuses", () => eachCase(it, openAi, openAiCases))
+  for (const [surface, cases] of [[own, ownCases], [oip, oipCases], [openAi, openAiCases]] as const) {
+    for (const way of bothWays(surface)) describe(`${way.name} refuses`, () => eachCase(it, way, cases))
+  }
   describe("large requests", () => large(it))
 
   describe("unknown models and versions", () => {

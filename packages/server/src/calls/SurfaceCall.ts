@@ -18,7 +18,7 @@ export const pieceLength = 16_384
 /** How long the pieces of one text may hold the event loop at a stretch, in milliseconds. */
 export const sliceMs = 4
 
-export interface InferCall {
+export interface SurfaceCall {
   readonly request: InferRequest
   readonly write: (result: InferResult) => TextWriter
 }
@@ -28,12 +28,12 @@ export type PrepareCall = (
   text: string,
   headers: CallHeaders,
   requestId: string
-) => Result.Result<InferCall, SluiceError>
+) => Result.Result<SurfaceCall, SluiceError>
 
 /** The body is decoded first, then the headers are read, then the two are made a call: the first mistake is told. */
 export const prepareCall = <A>(
   read: (text: string) => Result.Result<A, SluiceError>,
-  call: (body: A, context: CallContext) => Result.Result<InferCall, SluiceError>
+  call: (body: A, context: CallContext) => Result.Result<SurfaceCall, SluiceError>
 ): PrepareCall =>
 (text, headers, requestId) => {
   const body = read(text)
