@@ -2,7 +2,8 @@
  * A stand-in for a model on a GPU: a wide table in, a fixed cost for each run, little for each row, and the cores free
  * meanwhile. Its answer is the sum of a row, so that it can be checked.
  */
-import { definePlugin, type ModelSignature, PluginError, type TensorMap } from "@sluice/plugin-sdk"
+import { definePlugin, type Model, type ModelSignature, PluginError, type TensorMap } from "@sluice/plugin-sdk"
+import { signatureMismatch } from "@sluice/plugin-sdk/SignatureCheck"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 
@@ -35,18 +36,30 @@ export const computeBatch = (x: Float32Array): Float32Array<ArrayBuffer> => {
   })
 }
 
-const run = ({ x }: TensorMap): Effect.Effect<TensorMap, PluginError> => {
-  const data = x?.data
-  if (!(data instanceof Float32Array)) return Effect.fail(new PluginError({ reason: "the input is x, in FP32" }))
-  return Effect.sync(() => {
-    const sums = computeBatch(data)
-    return { sum: { datatype: "FP32", shape: [sums.length, 1], data: sums } }
-  })
-}
+/** Fails on other inputs, and once the model has been released. */
+const load = Effect.gen(function*() {
+  let isReleased = false
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      isReleased = true
+    })
+  )
+  const run: Model["run"] = (inputs) =>
+    Effect.suspend(() => {
+      const mismatch = isReleased ? "released" : signatureMismatch("input", signature.inputs, inputs)
+      const data = inputs["x"]?.data
+      if (mismatch !== undefined || !(data instanceof Float32Array)) {
+        return Effect.fail(new PluginError({ reason: mismatch ?? "x is not FP32" }))
+      }
+      const sums = computeBatch(data)
+      return Effect.succeed({ sum: { datatype: "FP32", shape: [sums.length, 1], data: sums } } satisfies TensorMap)
+    })
+  return { signature, run } satisfies Model
+})
 
 export default definePlugin({
   name: "fixed-cost",
   options: Schema.Struct({}),
   serving: { instances: 1, threads: 1, maxBatchSize: fullBatch },
-  load: () => Effect.succeed({ signature, run })
+  load: () => load
 })

@@ -34,9 +34,9 @@ export const pause = (milliseconds: number): Promise<void> =>
 
 /** How long the machine is left alone before each measurement. */
 const settleMs = 300
-const warmUpSeconds = 1.5
-/** What is tried of each plan of raw, before the best is taken. */
-const trialSeconds = 1.5
+const warmUpSeconds = 2
+/** Of one trial of one of raw's plans. */
+const trialSeconds = 1
 
 export class Bench {
   readonly options: Options

@@ -38,17 +38,12 @@ Without a scenario: lists them.
 
 SLUICE_SHARED_MODELS names the folder of the models and corpora that do not ship.`
 
-const number = (flag: string, text: string, least: number): number => {
-  const value = Number(text)
-  if (text.trim() === "" || !Number.isFinite(value) || value < least) {
-    throw new UsageError(`--${flag} takes a number of ${least} or more, not "${text}"`)
-  }
-  return value
-}
-
+/** wrk takes whole seconds. */
 const whole = (flag: string, text: string, least: number): number => {
-  const value = number(flag, text, least)
-  if (!Number.isInteger(value)) throw new UsageError(`--${flag} takes a whole number, not "${text}"`)
+  const value = Number(text)
+  if (text.trim() === "" || !Number.isInteger(value) || value < least) {
+    throw new UsageError(`--${flag} takes a whole number of ${least} or more, not "${text}"`)
+  }
   return value
 }
 
@@ -83,8 +78,8 @@ export const parseOptions = (args: ReadonlyArray<string>, known: ReadonlyArray<s
   return {
     scenarios: positionals.includes("all") ? known : positionals,
     rounds: whole("rounds", values.rounds, 1),
-    seconds: number("seconds", values.seconds, 1),
-    long: number("long", values.long, 4),
+    seconds: whole("seconds", values.seconds, 1),
+    long: whole("long", values.long, 4),
     port: whole("port", values.port, 1),
     json: values.json,
     plots: values.plots,

@@ -20,8 +20,12 @@ const say = (line: string): void => {
 
 const budgets = readBudgets()
 
+/** What an interruption must end. */
+let current: Bench | undefined
+
 const runScenario = async (scenario: Scenario, options: Options): Promise<ScenarioReport> => {
   const bench = new Bench(options, budgets.get(scenario.name) ?? new Map(), say)
+  current = bench
   try {
     await scenario.run(bench)
     return { scenario: scenario.name, about: scenario.about, outcome: bench.outcome }
@@ -76,6 +80,13 @@ const main = async (): Promise<void> => {
     }
   }
   if (reports.some((report) => "failed" in report)) process.exitCode = 1
+}
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    void current?.close().finally(() => process.exit(130))
+    if (current === undefined) process.exit(130)
+  })
 }
 
 try {

@@ -80,6 +80,19 @@ export const sentBetween = (shots: ReadonlyArray<Shot>, fromMs: number, toMs = I
   return shots.filter(({ sentMs }) => sentMs - firstMs >= fromMs && sentMs - firstMs < toMs)
 }
 
+/**
+ * What ended within so many seconds of the first sending, a second. A closed loop's last requests end after its end, and
+ * would count for more than there was time for.
+ */
+export const endedPerSecond = (
+  shots: ReadonlyArray<Shot>,
+  seconds: number,
+  counts: (shot: Shot) => boolean
+): number => {
+  const endMs = (shots[0]?.sentMs ?? 0) + seconds * 1000
+  return shots.filter((shot) => shot.sentMs + shot.latencyMs <= endMs && counts(shot)).length / seconds
+}
+
 export interface UnderDeadline {
   /** Answers within the deadline, a second. */
   readonly goodput: number

@@ -14,6 +14,7 @@ export interface ClosedLoop {
 }
 
 export interface WrkResult {
+  /** Those that were answered below 400. */
   readonly requestsPerSecond: number
   /** Milliseconds. */
   readonly p50: number
@@ -37,8 +38,8 @@ request = function()
 end
 done = function(summary, latency, requests)
   local errors = summary.errors
-  io.write(string.format("RESULT %f %f %f %d\\n", summary.requests / summary.duration * 1e6, latency:percentile(50) / 1000,
-    latency:percentile(99) / 1000, errors.status + errors.connect + errors.read + errors.write + errors.timeout))
+  io.write(string.format("RESULT %f %f %f %d\\n", (summary.requests - errors.status) / summary.duration * 1e6,
+    latency:percentile(50) / 1000, latency:percentile(99) / 1000, errors.status + errors.connect + errors.read + errors.write + errors.timeout))
 end
 `
 

@@ -28,6 +28,8 @@ export interface Program {
 const sluiceMain = fileURLToPath(import.meta.resolve("@sluice/server/main"))
 const echoMain = fileURLToPath(new URL("../references/Echo.ts", import.meta.url))
 const mostReadyMs = 120_000
+/** Longer than the server gives its last requests. */
+const mostStopMs = 45_000
 
 /** Resolves when the output has it; rejects when the process ends before, or takes too long. */
 const printed = (child: ChildProcess, { name, ready }: Program): Promise<void> =>
@@ -63,7 +65,9 @@ export const startProgram = async (program: Program, port: number): Promise<Runn
     if (child.exitCode !== null || child.signalCode !== null) return
     const exit = once(child, "exit")
     child.kill(signal)
+    const kill = setTimeout(() => child.kill("SIGKILL"), mostStopMs)
     await exit
+    clearTimeout(kill)
   }
   try {
     await printed(child, program)

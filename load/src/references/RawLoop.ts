@@ -73,19 +73,20 @@ export interface BestRaw {
   readonly tried: string
 }
 
-/** Tries every plan for so long, and opens the best. */
+/** A machine that does other things slows a trial down and never speeds it up, so of several the fastest counts. */
+const trials = 3
+
+/** Tries every plan, in turn, for so long each; leaves the best one open. */
 export const openBestRaw = async (model: string, items: RawItems, secondsEach: number): Promise<BestRaw> => {
-  const tried = []
-  for (const plan of rawPlans(availableParallelism())) {
-    const loop = await openRaw(model, items, plan)
-    tried.push({ plan, itemsPerSecond: (await loop.run(secondsEach)).itemsPerSecond })
-    await loop.close()
+  const loops: Array<RawLoop> = []
+  for (const plan of rawPlans(availableParallelism())) loops.push(await openRaw(model, items, plan))
+  const rates = loops.map((): Array<number> => [])
+  for (let trial = 0; trial < trials; trial++) {
+    for (const [i, loop] of loops.entries()) rates[i]!.push((await loop.run(secondsEach)).itemsPerSecond)
   }
-  const { plan } = bestPlan(tried)
-  return {
-    loop: await openRaw(model, items, plan),
-    tried: `raw tried: ${
-      tried.map((each) => `${describePlan(each.plan)}: ${each.itemsPerSecond.toFixed(0)}/s`).join("; ")
-    }. Compared with: ${describePlan(plan)}`
-  }
+  const tried = loops.map((loop, i) => ({ loop, plan: loop.plan, itemsPerSecond: Math.max(...rates[i]!) }))
+  const best = bestPlan(tried)
+  for (const { loop } of tried) if (loop !== best.loop) await loop.close()
+  const list = tried.map((each) => `${describePlan(each.plan)}: ${each.itemsPerSecond.toFixed(0)}/s`).join("; ")
+  return { loop: best.loop, tried: `raw tried: ${list}. Compared with: ${describePlan(best.plan)}` }
 }

@@ -25,5 +25,5 @@ export interface TriedPlan {
   readonly itemsPerSecond: number
 }
 
-export const bestPlan = (tried: ReadonlyArray<TriedPlan>): TriedPlan =>
+export const bestPlan = <Tried extends TriedPlan>(tried: ReadonlyArray<Tried>): Tried =>
   tried.reduce((best, each) => (each.itemsPerSecond > best.itemsPerSecond ? each : best))

@@ -2,7 +2,7 @@
  * Texts of 5 to 400 tokens in one queue: long ones must neither pad the short ones nor hold them up.
  */
 import type { Traffic } from "../generators/Traffic.ts"
-import { isAnswered, latency, type Shot } from "../generators/VegetaResults.ts"
+import { endedPerSecond, isAnswered, latency } from "../generators/VegetaResults.ts"
 import { mixedLengths, textBody } from "../Inputs.ts"
 import { eventLoopDelayMs } from "../processes/ServerMetrics.ts"
 import { tokenized } from "../references/RawLoop.ts"
@@ -15,8 +15,6 @@ const callers = 32
 const mostShortTokens = 30
 const texts = mixedLengths(256)
 const isShort = ({ tokens }: { readonly tokens: number }): boolean => tokens <= mostShortTokens
-
-const rateOf = (shots: ReadonlyArray<Shot>, seconds: number): number => shots.filter(isAnswered).length / seconds
 
 export const mixedLengthTexts: Scenario = {
   name: "mixed-lengths",
@@ -47,7 +45,7 @@ export const mixedLengthTexts: Scenario = {
     })
     const rawRate = rounds.raw.map(({ itemsPerSecond }) => itemsPerSecond)
     const mixed = rounds.mixed.map(({ shots }) => shots)
-    const rate = mixed.map((shots) => rateOf(shots, seconds))
+    const rate = mixed.map((shots) => endedPerSecond(shots, seconds, isAnswered))
     const p50 = (tag: string) => mixed.map((shots) => latency(shots.filter((shot) => shot.tag === tag), 50))
     const shortAlone = rounds["short only"].map((shots) => latency(shots, 50))
     bench.measured("raw", "texts/s", rawRate)

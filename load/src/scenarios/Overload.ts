@@ -124,7 +124,7 @@ export const overloaded: Scenario = {
     const of = (pick: (round: Round) => number): ReadonlyArray<number> => rounds.map(pick)
     bench.measured("capacity, 32 callers", "texts/s", of(({ capacity }) => capacity))
     bench.measured("goodput at twice that", "texts/s", of(({ goodput }) => goodput))
-    bench.measured("requests refused", "requests", of(({ refused }) => refused))
+    bench.measured("requests without an answer", "requests", of(({ refused }) => refused))
     bench.measured("p99 at half load before", "ms", of(({ calmP99 }) => calmP99))
     bench.measured("p99 at half load from 1 s after", "ms", of(({ recoveredP99 }) => recoveredP99))
     bench.demand("goodput_over_capacity", "", ratios(of(({ goodput }) => goodput), of(({ capacity }) => capacity)))

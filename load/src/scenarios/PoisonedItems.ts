@@ -3,7 +3,7 @@
  */
 import type { Bench } from "../Bench.ts"
 import { type Traffic, uncached } from "../generators/Traffic.ts"
-import { ends, isAnswered, type Shot } from "../generators/VegetaResults.ts"
+import { endedPerSecond, ends, isAnswered, type Shot } from "../generators/VegetaResults.ts"
 import { reviews } from "../Inputs.ts"
 import { tokenized } from "../references/RawLoop.ts"
 import { cosine, ratios } from "../report/Statistics.ts"
@@ -84,8 +84,12 @@ export const poisonedItems: Scenario = {
     const run = (traffic: Traffic) => async () => {
       const shots = await bench.vegeta(traffic, { callers, seconds }, { keepBodies: true })
       const wholesome = shots.filter(({ tag }) => tag !== poison)
-      const correct = wholesome.filter(isCorrect).length
-      return { shots, share: correct / wholesome.length, rate: correct / seconds }
+      const correct = new Set(wholesome.filter(isCorrect))
+      return {
+        shots,
+        share: correct.size / wholesome.length,
+        rate: endedPerSecond(shots, seconds, (shot) => correct.has(shot))
+      }
     }
     const rounds = await bench.rounds({ clean: run(clean), poisoned: run(poisoned) })
     const rates = (runs: ReadonlyArray<{ readonly rate: number }>) => runs.map(({ rate }) => rate)
