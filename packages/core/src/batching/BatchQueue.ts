@@ -21,6 +21,8 @@ import { WaitingQueue } from "./WaitingQueue.ts"
 
 export interface QueueLimits {
   readonly maxBatchSize: number
+  /** Batches are as large as allowed, whether that raises throughput or not. */
+  readonly fixedBatchSize: boolean
   /** Padded cost: items × the costliest of them. */
   readonly maxBatchCost: number
   /** The share of a batch's padded cost that may be padding, 0 to 1. */
@@ -98,7 +100,7 @@ export class BatchQueue {
   readonly #waiting = new WaitingQueue<QueuedRow>()
   readonly #underWay = new UnderWay()
   readonly #costs = new CostModel()
-  readonly #growth: BatchGrowth
+  readonly #growth: BatchGrowth | undefined
   readonly #deadlines: Deadlines<Pending>
   readonly #lost: RowResult
   readonly #limits: BatchLimits & { maxBatchSize: number }
@@ -111,11 +113,11 @@ export class BatchQueue {
   #closed = false
 
   constructor(hosted: HostedModel, options: QueueOptions, runtime: QueueRuntime) {
-    const { maxBatchCost, maxBatchSize, maxPaddedWaste, latencyTargetMs, model, version } = options
+    const { fixedBatchSize, maxBatchCost, maxBatchSize, maxPaddedWaste, latencyTargetMs, model, version } = options
     this.#hosted = hosted
     this.#options = options
     this.#runtime = runtime
-    this.#growth = new BatchGrowth(maxBatchSize)
+    this.#growth = fixedBatchSize ? undefined : new BatchGrowth(maxBatchSize)
     this.#costs.seed(hosted.seeds ?? [])
     this.#limits = {
       maxBatchSize,
@@ -184,7 +186,7 @@ export class BatchQueue {
       costAhead: ahead.cost,
       underWayMs: this.#underWay.restMs(nowMs),
       instances: this.#hosted.instances().length,
-      batchItems: this.#growth.limit,
+      batchItems: this.#batchSize,
       model: this.#costs
     }
   }
@@ -216,10 +218,15 @@ export class BatchQueue {
     this.#options.metrics.queueLength(this.#waiting.length)
   }
 
+  /** How many items a batch may have now. */
+  get #batchSize(): number {
+    return this.#growth?.limit ?? this.#options.maxBatchSize
+  }
+
   /** What a unit of cost takes in a full batch of what waits now. */
   #paceMs(): number {
     const { cost, length } = this.#waiting
-    const batchCost = length === 0 ? this.#growth.limit : this.#growth.limit * cost / length
+    const batchCost = length === 0 ? this.#batchSize : this.#batchSize * cost / length
     return paceMs(this.#limits.predictMs, batchCost, this.#hosted.instances().length)
   }
 
@@ -243,7 +250,7 @@ export class BatchQueue {
       const nowMs = this.#runtime.now()
       const instance = this.#underWay.choose(this.#hosted.instances(), nowMs)
       if (instance === undefined || this.#collects(nowMs)) return
-      this.#limits.maxBatchSize = this.#growth.limit
+      this.#limits.maxBatchSize = this.#batchSize
       const batch = this.#waiting.take(this.#limits, this.#options.padding)
       for (const row of batch) this.#waitsNoLonger(row)
       this.#options.metrics.queueLength(this.#waiting.length)
@@ -258,7 +265,7 @@ export class BatchQueue {
   /** Whether the window is still open: then it dispatches when it closes. */
   #collects(nowMs: number): boolean {
     const { windowMs } = this.#options
-    if (windowMs === 0 || this.#waiting.length >= this.#growth.limit) return false
+    if (windowMs === 0 || this.#waiting.length >= this.#batchSize) return false
     const { dueMs, request } = this.#waiting.first!
     // A member whose deadline is near closes it early, with time left to be computed in.
     const neededMs = Math.max(2 * this.#costs.predict(this.#waiting.cost), (dueMs - request.arrivedMs) / 10)
@@ -291,7 +298,7 @@ export class BatchQueue {
       if (computeMs !== undefined) {
         metrics.predicted(underWay.predictedMs / 1000, computeMs / 1000)
         this.#costs.observe(cost, computeMs)
-        this.#growth.observe(batch.length, cost, computeMs)
+        this.#growth?.observe(batch.length, cost, computeMs)
       }
       this.#retryLost(batch, outcomes)
       // The next batch first: the instance computes it while answers are written.

@@ -93,6 +93,8 @@ const openVersion = Effect.fnUntraced(function*(
     model,
     version,
     maxBatchSize: signature.batchable ? plan.maxBatchSize : 1,
+    // A window is set for fuller batches, so it is not closed by smaller ones.
+    fixedBatchSize: plan.fixed.maxBatchSize !== undefined || plan.windowMs > 0,
     maxBatchCost: plan.maxBatchCost,
     maxPaddedWaste: plan.maxPaddedWaste,
     latencyTargetMs: plan.latencyTargetMs ?? Infinity,

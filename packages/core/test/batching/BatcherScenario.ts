@@ -31,6 +31,7 @@ export const openQueue = Effect.fnUntraced(function*(instances: Instances, optio
   const queue = yield* batcher.open(instances.hosted, {
     ...names,
     maxBatchSize: 100,
+    fixedBatchSize: true,
     maxBatchCost: Infinity,
     maxPaddedWaste: 1,
     latencyTargetMs: Infinity,
