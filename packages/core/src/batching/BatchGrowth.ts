@@ -40,7 +40,7 @@ export class BatchGrowth {
   readonly #sizes: ReadonlyArray<number>
   /** By size: an item's time by its padded cost. */
   readonly #perItem: ReadonlyArray<CostModel>
-  #at = 0
+  #at: number
   /** How much longer an item takes at the size above and below the present one. */
   #above = new LogRatios()
   #below = new LogRatios()
@@ -51,10 +51,12 @@ export class BatchGrowth {
   #turns = 0
   #sinceFull = Infinity
 
-  constructor(maxBatchSize: number) {
+  /** `startAt`: a size that was measured to be good; it is the first limit. */
+  constructor(maxBatchSize: number, startAt = 1) {
     const sizes: Array<number> = []
     for (let size = 1; size < maxBatchSize; size *= 2) sizes.push(size)
     this.#sizes = [...sizes, Math.max(1, maxBatchSize)]
+    this.#at = this.#sizes.findIndex((size) => size >= Math.min(startAt, this.#sizes.at(-1)!))
     this.#perItem = this.#sizes.map(() => new CostModel())
   }
 

@@ -43,6 +43,10 @@ describe("BatchGrowth", () => {
     }
   })
 
+  it("starts at the size that was measured, within what is allowed", () => {
+    assert.deepStrictEqual([1, 8, 24, 100].map((startAt) => new BatchGrowth(24, startAt).limit), [1, 8, 24, 24])
+  })
+
   describe.each([0, 0.05, 0.2])("with noise of %d", (noise) => {
     it("keeps to one or two items where more of them are slower each", () => {
       for (const seed of seeds) {

@@ -59,6 +59,7 @@ describe("planBatch", () => {
     ]],
     ["no more padding than is allowed", costs(10, 10, 5, 6, 20), { maxPaddedWaste: 0.1 }, [0, 1]],
     ["a larger one where the padding is allowed", costs(10, 5, 6, 11), { maxPaddedWaste: 0.2 }, [0, 3, 2]],
+    ["none whose equal before it was left", costs(10, 3, 17, 17, 17, 17, 3), { maxPaddedWaste: 0.3 }, [0, 2, 3, 4, 5]],
     ["equal costs only where nothing may be padded", costs(10, 11, 10, 10.001), { maxPaddedWaste: 0 }, [0, 2]],
     ["a consistent row alone", [[rowOf(0, { consistent: true }), rowOf(1)]], {}, [0]],
     ["no consistent row beside another", [[rowOf(0), rowOf(1, { consistent: true }), rowOf(2)]], {}, [0, 2]],
