@@ -194,28 +194,25 @@ export class BatchQueue {
   #enqueue(request: Pending): void {
     const { arrivedMs, deadlineMs, submission: { consistent, priority, rows } } = request
     if (isLarge(request, this.#options)) this.#large++
-    const due = rows.length === 1 ? [deadlineMs] : dueTimes({
+    // One row with a deadline is the common case, and due at it.
+    const due = rows.length === 1 && deadlineMs < Infinity ? [deadlineMs] : dueTimes({
       deadlineMs,
       arrivedMs,
       costs: rows.map((row) => row.cost),
       msPerCost: this.#paceMs(),
       sharers: Math.max(1, this.#large)
     })
-    for (let index = 0; index < rows.length; index++) {
-      const { cost, inputs } = rows[index]!
-      this.#add({
-        inputs,
-        cost,
-        priority,
-        consistent,
-        dueMs: due[index]!,
-        request,
-        index,
-        lostBefore: false,
-        waits: true
-      })
-    }
-    this.#options.metrics.queueLength(this.#waiting.length)
+    this.#add(rows.map(({ cost, inputs }, index) => ({
+      inputs,
+      cost,
+      priority,
+      consistent,
+      dueMs: due[index]!,
+      request,
+      index,
+      lostBefore: false,
+      waits: true
+    })))
   }
 
   /** How many items a batch may have now. */
@@ -230,11 +227,14 @@ export class BatchQueue {
     return paceMs(this.#limits.predictMs, batchCost, this.#hosted.instances().length)
   }
 
-  #add(row: QueuedRow): void {
-    const { request } = row
-    request.rows.push(row)
-    if (++request.waiting <= this.#options.maxBatchSize) this.#occupied++
-    this.#waiting.add(row)
+  #add(rows: ReadonlyArray<QueuedRow>): void {
+    for (const row of rows) {
+      const { request } = row
+      request.rows.push(row)
+      if (++request.waiting <= this.#options.maxBatchSize) this.#occupied++
+    }
+    this.#waiting.addAll(rows)
+    this.#options.metrics.queueLength(this.#waiting.length)
   }
 
   #waitsNoLonger(row: QueuedRow): void {
@@ -313,7 +313,7 @@ export class BatchQueue {
     batch.forEach((row, i) => {
       if (isLost(outcomes[i]!) && !row.lostBefore && !row.request.settled && !this.#closed) {
         this.#options.metrics.retried()
-        this.#add({ ...row, consistent: true, lostBefore: true, waits: true })
+        this.#add([{ ...row, consistent: true, lostBefore: true, waits: true }])
       }
     })
   }
