@@ -53,7 +53,7 @@ const sessionOptions = (context: PluginContext, settings: OnnxSettings): Ort.Inf
   executionProviders: context.device === "cpu" ? ["cpu"] : [context.device, "cpu"],
   intraOpNumThreads: context.threads,
   interOpNumThreads: 1,
-  // It keeps a plan, and the memory for it, of every shape that was ever run; without it runs are no slower
+  // A shape that comes again would get one block of its own, beside what the arena has; without it runs are no slower
   enableMemPattern: false,
   // Failures are thrown as well; 4 (fatal) keeps the runtime from also writing them to stderr
   logSeverityLevel: 4,
