@@ -28,5 +28,7 @@ const countCpu: Effect.Effect<CpuCount> = Effect.sync(() => {
 })
 
 /** Starts counting; what it gives is the share of the machine that others have used since. */
-export const watchOthers: Effect.Effect<Effect.Effect<number>> = Effect.map(countCpu, (from) =>
-  Effect.map(countCpu, (to) => shareOfOthers(from, to)))
+export const watchOthers: Effect.Effect<Effect.Effect<number>> = Effect.map(
+  countCpu,
+  (from) => Effect.map(countCpu, (to) => shareOfOthers(from, to))
+)

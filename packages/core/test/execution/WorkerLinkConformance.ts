@@ -152,7 +152,13 @@ export const workerLinkConformance = (name: string, startLink: StartLink) =>
 
     test("throws where a message cannot be sent, and goes on", async (worker) => {
       assert.throws(() => {
-        worker.link.post({ _tag: "Load", call: 0, instance: 0, measure: false, spec: specOf("EchoPlugin", { no: () => 1 }) }, [])
+        worker.link.post({
+          _tag: "Load",
+          call: 0,
+          instance: 0,
+          measure: false,
+          spec: specOf("EchoPlugin", { no: () => 1 })
+        }, [])
       })
       await worker.load("EchoPlugin")
     })

@@ -8,7 +8,7 @@ import type { PredictRequest } from "@sluice/domain/PredictRequest"
 import * as Result from "effect/Result"
 import type { CallContext } from "./CallContext.ts"
 import { type InferCall, pieceLength, type TextWriter } from "./InferCall.ts"
-import { failureOf, itemError, roundMs, scoresMember, tookOf, toInferRequest } from "./PredictTranslation.ts"
+import { failureOf, itemError, roundMs, scoresMember, toInferRequest, tookOf } from "./PredictTranslation.ts"
 
 const resultText = (
   item: InferredItem,

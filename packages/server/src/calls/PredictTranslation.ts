@@ -20,7 +20,9 @@ export const cacheMode = (useCache: boolean | undefined, cacheControl: string | 
   return directives.includes("no-cache") ? "refresh" : "use"
 }
 
-const itemsOf = ({ features, records, texts }: PredictRequest): Result.Result<ReadonlyArray<Item>, MalformedRequest> => {
+const itemsOf = (
+  { features, records, texts }: PredictRequest
+): Result.Result<ReadonlyArray<Item>, MalformedRequest> => {
   const second = texts === undefined || features === undefined
     ? records !== undefined && (texts ?? features) !== undefined ? "records" : undefined
     : "features"

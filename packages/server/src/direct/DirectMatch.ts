@@ -1,8 +1,8 @@
 /**
  * Which requests a direct route takes: plain calls to a model. Whatever is unusual goes the way of Effect's HTTP. Pure.
  */
-import { EmbeddingsRequest } from "@sluice/api/OpenAiApi"
 import { OipInferRequest } from "@sluice/api/OipApi"
+import { EmbeddingsRequest } from "@sluice/api/OpenAiApi"
 import { PredictRequest } from "@sluice/domain/PredictRequest"
 import type { CallHeaders } from "../calls/CallContext.ts"
 import { embeddingsCall } from "../calls/EmbeddingsCall.ts"

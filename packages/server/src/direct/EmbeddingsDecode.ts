@@ -7,8 +7,7 @@ import { isListOf, isNatural, isObject, isOptionalString, isString } from "./Dec
 /** As the schema has it. */
 const maxInputs = 2048
 
-const isTokens = (value: unknown): value is ReadonlyArray<number> =>
-  isListOf(value, isNatural) && value.length > 0
+const isTokens = (value: unknown): value is ReadonlyArray<number> => isListOf(value, isNatural) && value.length > 0
 
 const isInput = (value: unknown): value is EmbeddingsRequest["input"] =>
   isString(value) || isTokens(value) || (
