@@ -17,6 +17,7 @@ import type * as Scope from "effect/Scope"
 import type * as Ort from "onnxruntime-node"
 import { fromRuntime, runtimeTypes } from "./Datatypes.ts"
 import { readOnnxFile } from "./OnnxFile.ts"
+import { openRenewed } from "./RenewedSession.ts"
 import { sessionSignature } from "./SessionSignature.ts"
 
 export interface OnnxSettings {
@@ -52,6 +53,8 @@ const sessionOptions = (context: PluginContext, settings: OnnxSettings): Ort.Inf
   executionProviders: context.device === "cpu" ? ["cpu"] : [context.device, "cpu"],
   intraOpNumThreads: context.threads,
   interOpNumThreads: 1,
+  // A shape that comes again would get one block of its own, beside what the arena has; without it runs are no slower
+  enableMemPattern: false,
   // Failures are thrown as well; 4 (fatal) keeps the runtime from also writing them to stderr
   logSeverityLevel: 4,
   extra: { session: { intra_op: { allow_spinning: settings.spinning === true ? "1" : "0" } } }
@@ -65,7 +68,7 @@ const explainFailure = (context: PluginContext) => (error: PluginError): Effect.
   })
 
 const openSession = (runtime: typeof Ort, context: PluginContext, settings: OnnxSettings) =>
-  Effect.acquireRelease(
+  openRenewed(
     Effect.tryPromise({
       try: () => runtime.InferenceSession.create(context.files.path, sessionOptions(context, settings)),
       catch: (cause) =>
@@ -79,7 +82,8 @@ const openSession = (runtime: typeof Ort, context: PluginContext, settings: Onnx
         Effect.catch((error) =>
           Effect.sync(() => context.log("warn", `onnxruntime did not release a session: ${sentence(error.cause)}`))
         )
-      )
+      ),
+    context.log
   )
 
 const selectOutputs = (signature: ModelSignature, settings: OnnxSettings): Result.Result<ModelSignature, string> => {
@@ -126,7 +130,7 @@ export const loadOnnx = (
   Effect.gen(function*() {
     const runtime = yield* importRuntime
     yield* requireDevice(runtime, context.device)
-    const session = yield* openSession(runtime, context, settings)
+    const renewed = yield* openSession(runtime, context, settings)
     let released = false
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
@@ -134,7 +138,7 @@ export const loadOnnx = (
       })
     )
     const signature = yield* Effect.fromResult(
-      Result.flatMap(sessionSignature(session), (whole) => selectOutputs(whole, settings))
+      Result.flatMap(sessionSignature(renewed.session), (whole) => selectOutputs(whole, settings))
     ).pipe(Effect.mapError((reason) => new PluginError({ reason: `${context.files.path}: ${reason}` })))
     const fetches = signature.outputs.map((output) => output.name)
 
@@ -144,7 +148,7 @@ export const loadOnnx = (
         const mismatch = signatureMismatch("input", signature.inputs, inputs)
         if (mismatch !== undefined) return Effect.fail(new PluginError({ reason: mismatch }))
         return Effect.tryPromise({
-          try: async () => fromResults(signature, await session.run(toFeeds(runtime, inputs), fetches)),
+          try: async () => fromResults(signature, await renewed.run(toFeeds(runtime, inputs), fetches)),
           catch: (cause) => new PluginError({ reason: `onnxruntime failed on a batch: ${sentence(cause)}`, cause })
         })
       }).pipe(

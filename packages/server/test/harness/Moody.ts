@@ -20,7 +20,9 @@ export const mood = {
   throwsLater: -6,
   waits: -7,
   throwsInEncode: -8,
-  throwsInDecode: -9
+  throwsInDecode: -9,
+  segfaults: -10,
+  hangs: -11
 } as const
 
 const gateOf = (model: string) => join(tmpdir(), `sluice-gate-${process.pid}-${model}`)
@@ -38,9 +40,14 @@ const plugin = fixture("Moody.ts")
 interface MoodyModel {
   readonly load?: "throws" | "fails" | "waits"
   readonly queueCapacity?: number
+  readonly isolation?: "thread" | "process"
+  readonly runTimeout?: string
 }
 
-const entry = (model: string, { load, queueCapacity = 1024 }: MoodyModel) => `
+const entry = (
+  model: string,
+  { isolation = "thread", load, queueCapacity = 1024, runTimeout = "30s" }: MoodyModel
+) => `
   ${model}:
     default_version: v1
     versions:
@@ -48,6 +55,9 @@ const entry = (model: string, { load, queueCapacity = 1024 }: MoodyModel) => `
         path: ${plugin}
         plugin: moody
         options: { gate: ${gateOf(model)}${load === undefined ? "" : `, load: ${load}`} }
+        isolation: ${isolation}
+        inline: off
+        run_timeout: ${runTimeout}
         batching: { queue_capacity: ${queueCapacity} }
 `
 
