@@ -3,6 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { helpText } from "../src/HelpText.ts"
+import { type PlanReport, renderPlan } from "../src/models/PlanReport.ts"
 import { mergeResponses, renderPredictions } from "../src/predict/PredictTable.ts"
 import { cell, renderTable } from "../src/Table.ts"
 
@@ -92,5 +93,51 @@ describe("help", () => {
     assert.isTrue(lines.every((line) => line.length <= 100))
     assert.deepStrictEqual(lines.slice(-2), ["", "  The end."])
     assert.strictEqual(text.split(/\s+/).length, 62)
+  })
+})
+
+describe("a measured plan", () => {
+  const point = (instances: number, batch: number, itemsPerSecond: number, aloneMs: number) => ({
+    instances,
+    threads: 3 - instances,
+    batch,
+    cost: 16,
+    itemsPerSecond,
+    aloneMs
+  })
+  const report: PlanReport = {
+    model_id: "m@v1",
+    optimize_for: "auto",
+    cores: 2,
+    table: {
+      points: [point(1, 1, 190.4, 4.6), point(2, 2, 252, 15.25), point(2, 1, 1250, 7.7)],
+      othersBusy: 0,
+      measuredAt: "2026-01-02T03:04:05.000Z",
+      complete: true
+    },
+    choice: { instances: 2, threads: 1, maxBatchSize: 2, reason: "It is the faster." }
+  }
+
+  it("is a table by layout and batch, and the choice with its reason", () => {
+    const [header, ...lines] = renderPlan(report).split("\n")
+    assert.match(header ?? "", /^INSTANCES +THREADS +COST +BATCH +ITEMS\/S +ALONE MS$/)
+    assert.deepStrictEqual(lines.slice(0, 3).map((line) => line.split(/ +/)), [
+      ["2", "1", "16", "1", "1250", "7.70"],
+      ["2", "1", "16", "2", "252", "15.3", "chosen"],
+      ["1", "2", "16", "1", "190", "4.60"]
+    ])
+    assert.match(lines.at(-1) ?? "", /^m@v1 on 2 cores, .*: 2 instances of 1 thread, batches of at most 2\. It is the/)
+    assert.notMatch(lines.join("\n"), /Other programs|Time ran out/)
+  })
+
+  it("says what makes its figures doubtful", () => {
+    const table = { ...report.table, othersBusy: 0.42, complete: false }
+    const text = renderPlan({ ...report, table })
+    assert.match(text, /Other programs used 42 % of this machine/)
+    assert.match(text, /Time ran out/)
+  })
+
+  it("says that nothing changes where nothing fits", () => {
+    assert.match(renderPlan({ ...report, choice: undefined }), /m@v1 keeps its plan/)
   })
 })

@@ -56,6 +56,7 @@ describe("a wrong call", () => {
     ["serve --port eighty", /--port/],
     ["serve --port 99999", /a port from 0 to 65535, got 99999/],
     ["config extra", /extra/],
+    ["models tune", /Missing required argument: model/],
     ["plugin nwe x", /Unknown subcommand "nwe"/],
     ["plugin new", /Missing required argument: name/]
   ]

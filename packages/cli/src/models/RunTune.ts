@@ -65,6 +65,6 @@ export const runTune = Effect.fnUntraced(function*({ model, output }: TuneOption
   yield* Console.error(
     notKept === undefined
       ? "note: kept for servers that start on this machine; one that runs takes it up when it is started again"
-      : `note: not kept. ${notKept.message}`
+      : `note: not kept, so servers plan as before: ${notKept}`
   )
 })

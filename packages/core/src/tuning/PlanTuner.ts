@@ -17,7 +17,7 @@ import type { VersionPlan } from "../registry/VersionPlan.ts"
 import { calibrate, type CalibrationFailed } from "./Calibration.ts"
 import { candidateLayouts } from "./Layouts.ts"
 import { choosePlan, type PlanChoice } from "./PlanChoice.ts"
-import { makePlanStore, type PlanKey, type PlanNotKept } from "./PlanStore.ts"
+import { makePlanStore, type PlanKey } from "./PlanStore.ts"
 import type { PlanTable } from "./PlanTable.ts"
 
 export interface TunerOptions {
@@ -30,8 +30,8 @@ export interface Tuned {
   readonly table: PlanTable
   /** Undefined where nothing was measured that fits what the operator fixed. */
   readonly choice: PlanChoice | undefined
-  /** Why the table could not be kept for the next start. */
-  readonly notKept: PlanNotKept | undefined
+  /** Why the table is not kept for the next start, if so. */
+  readonly notKept: string | undefined
 }
 
 /** About how long a version is measured, in milliseconds, where it waits for that to be ready, and where a person does. */
@@ -39,6 +39,8 @@ export const tuningBudgetMs = { atStart: 20_000, onRequest: 60_000 } as const
 
 /** With more of the machine in others' hands, a table says nothing that a start should go by. */
 const busyShare = 0.25
+
+const isDoubtful = ({ othersBusy }: PlanTable): boolean => othersBusy > busyShare
 
 /** The version of onnxruntime that a plugin's module finds; other runtimes go by the plugin's name alone. */
 const runtimeOf = (pluginUrl: string): string => {
@@ -85,7 +87,7 @@ export class PlanTuner extends Context.Service<PlanTuner, {
    * `latency` measure the model, one at a time, once `quiet` has settled. What goes wrong costs no more than the choice.
    */
   readonly settle: (plan: VersionPlan, quiet: Effect.Effect<void>) => Effect.Effect<VersionPlan>
-  /** Measures the model now, for about so many milliseconds, and keeps the table. */
+  /** Measures the model now, for about so many milliseconds, and keeps the table unless the machine was too busy. */
   readonly measure: (
     plan: VersionPlan,
     budgetMs: number
@@ -119,8 +121,14 @@ export class PlanTuner extends Context.Service<PlanTuner, {
               )
           })
         }, Semaphore.withPermit(oneAtATime))
-        const keep = (key: PlanKey, table: PlanTable) =>
-          Effect.map(Effect.result(store.keep(key, table)), (kept) => Result.isFailure(kept) ? kept.failure : undefined)
+        /** Keeps a table that is worth it; says why it does not, if so. */
+        const keep = Effect.fnUntraced(function*(key: PlanKey, table: PlanTable) {
+          if (isDoubtful(table)) {
+            return `other programs used ${Math.round(table.othersBusy * 100)} % of the machine while it was measured`
+          }
+          const kept = yield* Effect.result(store.keep(key, table))
+          return Result.isFailure(kept) ? kept.failure.message : undefined
+        })
 
         const found = Effect.fnUntraced(function*(plan: VersionPlan, quiet: Effect.Effect<void>) {
           const measures = plan.entry.optimizeFor !== "auto"
@@ -135,17 +143,11 @@ export class PlanTuner extends Context.Service<PlanTuner, {
             yield* quiet
             yield* Effect.logInfo(`${id} is measured for optimize_for: ${plan.entry.optimizeFor}, and ready after that`)
             const measured = yield* measureNow(plan, tuningBudgetMs.atStart)
-            if (measured.othersBusy > busyShare) {
-              const share = `${Math.round(measured.othersBusy * 100)} %`
-              yield* Effect.logWarning(
-                `${id} keeps its plugin's plan: other programs used ${share} of the machine while it was measured. ` +
-                  `"sluice models tune ${id}" measures again`
-              )
-              return plan
-            }
             const notKept = yield* keep(key, measured)
-            if (notKept !== undefined) yield* Effect.logWarning(`${id}: ${notKept.message}`)
-            choice = choiceOf(plan, measured)
+            if (notKept !== undefined) {
+              yield* Effect.logWarning(`what was measured of ${id} is not kept: ${notKept}`)
+            }
+            choice = isDoubtful(measured) ? undefined : choiceOf(plan, measured)
           }
           if (choice === undefined) return plan
           yield* Effect.logInfo(`${id} is planned as measured. ${choice.reason}`)
