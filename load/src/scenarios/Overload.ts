@@ -30,8 +30,16 @@ const leastCapacitySeconds = 5
 const mostCredible = 1.25
 const offered = [0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3]
 
+const texts = reviews(256)
+
+/** Without a deadline: callers who are refused come back at once, and would take the machine from those who are served. */
+const capacityOf = async (bench: Bench, running: Running): Promise<number> => {
+  const seconds = Math.max(leastCapacitySeconds, bench.options.seconds)
+  return (await bench.wrk(textTraffic(running, texts), callers, seconds)).requestsPerSecond
+}
+
 const withDeadline = (running: Running): Traffic => {
-  const traffic = textTraffic(running, reviews(256))
+  const traffic = textTraffic(running, texts)
   return { ...traffic, headers: { ...traffic.headers, "x-sluice-timeout-ms": String(deadlineMs) } }
 }
 
@@ -67,11 +75,7 @@ interface Round extends UnderDeadline {
 const oneRound = async (bench: Bench, running: Running): Promise<Round> => {
   const traffic = withDeadline(running)
   const { long } = bench.options
-  const { requestsPerSecond: capacity } = await bench.wrk(
-    traffic,
-    callers,
-    Math.max(leastCapacitySeconds, bench.options.seconds)
-  )
+  const capacity = await capacityOf(bench, running)
   const half = { perSecond: Math.max(1, Math.round(capacity / 2)), seconds: calmSeconds }
   const calm = sentBetween(await bench.vegeta(traffic, half), recoveryMs)
   const load = { perSecond: Math.round(capacity * overload), seconds: long }
@@ -99,7 +103,7 @@ const plotGoodput = async (bench: Bench, subjects: Readonly<Record<string, Runni
   const series = []
   for (const [name, running] of Object.entries(subjects)) {
     const traffic = withDeadline(running)
-    const { requestsPerSecond: capacity } = await bench.wrk(traffic, callers)
+    const capacity = await capacityOf(bench, running)
     const points: Array<readonly [number, number]> = []
     for (const factor of offered) {
       bench.say(`plot: ${name} at ${factor} × capacity`)
@@ -126,7 +130,7 @@ export const overloaded: Scenario = {
   run: async (bench) => {
     const version = embeddingsHere()
     const sluice = await bench.sluice({ models: { embeddings: version } })
-    await bench.warmUp(callers, withDeadline(sluice))
+    await bench.warmUp(callers, textTraffic(sluice, texts))
     const { sluice: rounds } = await bench.rounds({ sluice: () => oneRound(bench, sluice) })
     const of = (pick: (round: Round) => number): ReadonlyArray<number> => rounds.map(pick)
     const isVoid = ({ capacity, goodput }: Round): boolean => goodput > mostCredible * capacity
@@ -159,7 +163,7 @@ export const overloaded: Scenario = {
     bench.note(`the model is ${String(version["precision"])}`)
     if (bench.options.plots === undefined) return
     const alone = await bench.sluice({ models: { embeddings: unbatched(version) } })
-    await bench.warmUp(callers, withDeadline(alone))
+    await bench.warmUp(callers, textTraffic(alone, texts))
     await plotGoodput(bench, { sluice, "no batching": alone })
   }
 }
