@@ -3,6 +3,7 @@
  */
 import { type Bench, pause } from "./Bench.ts"
 import type { Traffic } from "./generators/Traffic.ts"
+import type { WrkResult } from "./generators/Wrk.ts"
 
 const concurrencies = [1, 2, 4, 8, 16, 32, 64, 128]
 
@@ -15,15 +16,16 @@ export const sweep = async (
   if (bench.options.plots === undefined) return
   const lines = []
   for (const [name, traffic] of Object.entries(subjects)) {
-    const runs = []
+    const runs: Array<WrkResult> = []
     for (const callers of concurrencies) {
       bench.say(`plot: ${name}, ${callers} callers`)
       await pause(300)
       runs.push(await bench.wrk(traffic, callers))
     }
+    const points = (percentile: "p50" | "p99") => runs.map((run) => [run.requestsPerSecond, run[percentile]] as const)
     lines.push(
-      { name: `${name}, p50`, points: runs.map(({ p50, requestsPerSecond }) => [requestsPerSecond, p50] as const) },
-      { name: `${name}, p99`, points: runs.map(({ p99, requestsPerSecond }) => [requestsPerSecond, p99] as const) }
+      { name: `${name}, p50`, subject: name, points: points("p50") },
+      { name: `${name}, p99`, subject: name, dashed: true, points: points("p99") }
     )
   }
   bench.plot({
@@ -31,6 +33,7 @@ export const sweep = async (
     title: `${title}, ${concurrencies[0]} to ${concurrencies.at(-1)} callers`,
     x: "requests a second",
     y: "milliseconds",
+    logarithmicY: true,
     series: lines
   })
 }

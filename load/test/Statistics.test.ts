@@ -9,6 +9,7 @@ describe("median", () => {
     assert.strictEqual(median([3, 1, 2]), 2)
     assert.strictEqual(median([10, 1, 2, 3]), 2.5)
     assert.isNaN(median([]))
+    assert.isNaN(median([1, NaN, 2]))
   })
 
   it("has as many values on either side", () => {

@@ -1,51 +1,61 @@
 /**
- * A process of its own that opens the engine, has one request answered, and closes it, CYCLES times. After each it prints
- * its resident memory, and that of what it started, in MiB. There is no call yet that unloads a model of a server, so the
- * whole engine is opened and closed.
+ * A process of its own that loads a model, runs a batch and releases it, again and again, through one ModelHost:
+ * `node --expose-gc LoadReleaseMain.ts process|thread TIMES MODEL_FILE`. After each time it prints its resident memory, and
+ * that of what it started, in MiB.
  */
-import { SpareWorkers } from "@sluice/core/execution/SpareWorkers"
-import { Inference } from "@sluice/core/Inference"
-import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
-import { readRegistry } from "@sluice/core/registry/RegistryFile"
-import * as Logging from "@sluice/core/telemetry/Logging"
-import { loadSettings } from "@sluice/server/config/LoadSettings"
-import { engineLayer } from "@sluice/server/Engine"
+import type { RunError } from "@sluice/core/execution/HostedModel"
+import { ModelHost } from "@sluice/core/execution/ModelHost"
+import { planThreads } from "@sluice/core/execution/ThreadPlan"
+import { WorkerPool } from "@sluice/core/execution/WorkerPool"
+import { Metrics } from "@sluice/core/telemetry/Metrics"
+import { zeroRow } from "@sluice/plugin-sdk/TensorRows"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import { residentMiB } from "./ProcessTree.ts"
 
-const cycles = Number(process.env["CYCLES"])
-const cores = 2
-
-const answer = Effect.gen(function*() {
-  const registry = yield* ModelRegistry
-  yield* registry.settled
-  const inference = yield* Inference
-  const { items } = yield* inference.infer({
-    model: undefined,
-    version: undefined,
-    routingKey: "",
-    input: { _tag: "Items", items: [{ _tag: "Text", text: "It is loaded, and answers." }] },
-    cache: "bypass",
-    priority: "normal",
-    timeoutMs: undefined
-  })
-  for (const item of items) yield* Effect.fromResult(Result.map(item, ({ outputs }) => outputs))
+const [isolation, times, path = ""] = process.argv.slice(2)
+const plan = planThreads({
+  cores: 1,
+  serving: undefined,
+  instances: 1,
+  threads: 1,
+  isolation: isolation === "process" ? "process" : "thread"
 })
 
 const cycle = Effect.gen(function*() {
-  const { settings } = yield* loadSettings({ env: process.env })
-  const registry = yield* readRegistry(settings.models.registry)
-  const { level, format } = { level: settings.telemetry.logLevel, format: settings.telemetry.logFormat }
-  const engine = engineLayer(settings, registry, cores, new SpareWorkers(0)).pipe(
-    Layer.provide(Logging.layer({ level, format }))
+  const host = yield* ModelHost
+  const hosted = yield* host.open(
+    {
+      pluginUrl: import.meta.resolve("@sluice/plugin-onnx"),
+      model: "cycled",
+      version: "v1",
+      path,
+      device: "cpu",
+      precision: "fp32",
+      threads: 1,
+      options: {}
+    },
+    plan,
+    { runTimeoutMs: 60_000 }
   )
-  yield* Effect.provide(answer, engine)
-})
+  yield* Effect.callback<void, RunError>((resume) =>
+    hosted.instances()[0]?.run(
+      zeroRow(hosted.signature),
+      Result.match({ onSuccess: () => resume(Effect.void), onFailure: (error) => resume(Effect.fail(error)) })
+    )
+  )
+}).pipe(Effect.scoped)
 
-for (let i = 0; i < cycles; i++) {
-  await Effect.runPromise(cycle)
-  globalThis.gc?.()
-  process.stdout.write(`${residentMiB(process.pid)}\n`)
-}
+const hostLayer = ModelHost.layer.pipe(
+  Layer.provide(WorkerPool.layer()),
+  Layer.provide(Metrics.layer({ enabled: false }))
+)
+
+await Effect.gen(function*() {
+  for (let i = 0; i < Number(times); i++) {
+    yield* cycle
+    globalThis.gc?.()
+    yield* Effect.sync(() => process.stdout.write(`${residentMiB(process.pid)}\n`))
+  }
+}).pipe(Effect.provide(hostLayer), Effect.runPromise)

@@ -23,8 +23,13 @@ export interface Plot {
   readonly title: string
   readonly x: string
   readonly y: string
+  /** By powers of ten; values above 0 only. */
+  readonly logarithmicY?: boolean
   readonly series: ReadonlyArray<{
     readonly name: string
+    /** Series of one subject share their colour. The name when left out. */
+    readonly subject?: string
+    readonly dashed?: boolean
     readonly points: ReadonlyArray<readonly [x: number, y: number]>
   }>
 }

@@ -4,7 +4,7 @@
 
 export interface Scale {
   readonly ticks: ReadonlyArray<number>
-  /** From a value to its place: 0 at the first tick, 1 at the last. */
+  /** From a value to its place: 0 at the lower end, 1 at the upper. */
   readonly place: (value: number) => number
 }
 
@@ -24,4 +24,24 @@ export const linearScale = (values: ReadonlyArray<number>): Scale => {
   const ticks = Array.from({ length: count + 1 }, (_, i) => Number((i * step).toFixed(decimals)))
   const last = ticks.at(-1)!
   return { ticks, place: (value) => value / last }
+}
+
+const logTicks = [1, 2, 5]
+
+/**
+ * From a power of ten at or below the least value to one at or above the greatest, with ticks at 1, 2 and 5 of each power
+ * (at the powers alone over more than three of them). Values above 0; others are left out.
+ */
+export const logarithmicScale = (values: ReadonlyArray<number>): Scale => {
+  const positive = values.filter((value) => Number.isFinite(value) && value > 0)
+  const exponents = positive.map(Math.log10)
+  const first = positive.length === 0 ? 0 : Math.floor(Math.min(...exponents) + 1e-9)
+  const last = positive.length === 0 ? 1 : Math.max(first + 1, Math.ceil(Math.max(...exponents) - 1e-9))
+  const factors = last - first > 3 ? [1] : logTicks
+  const ticks = Array.from({ length: last - first }, (_, i) => i + first)
+    .flatMap((exponent) => factors.map((factor) => Number(`${factor}e${exponent}`)))
+  return {
+    ticks: [...ticks, Number(`1e${last}`)],
+    place: (value) => (Math.log10(value) - first) / (last - first)
+  }
 }

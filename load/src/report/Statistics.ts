@@ -4,8 +4,12 @@
 
 const sorted = (values: ReadonlyArray<number>): ReadonlyArray<number> => values.toSorted((a, b) => a - b)
 
-/** The middle value; the mean of the two in the middle where there are as many on each side. NaN for none. */
+/**
+ * The middle value; the mean of the two in the middle where there are as many on each side. NaN for none, and where one
+ * of them is NaN.
+ */
 export const median = (values: ReadonlyArray<number>): number => {
+  if (values.length === 0 || values.some(Number.isNaN)) return NaN
   const ranked = sorted(values)
   const middle = ranked.length >> 1
   return ranked.length % 2 === 1 ? ranked[middle]! : (ranked[middle - 1]! + ranked[middle]!) / 2

@@ -1,12 +1,12 @@
 /**
- * A plot as an SVG document: lines with markers over linear axes, and a legend. No script, no font from elsewhere.
+ * A plot as an SVG document: lines with markers over axes, and a legend. No script, no font from elsewhere.
  */
 import type { Plot } from "./Outcome.ts"
-import { linearScale } from "./PlotScale.ts"
+import { linearScale, logarithmicScale } from "./PlotScale.ts"
 
-const width = 720
+const width = 840
 const height = 440
-const margin = { top: 48, right: 24, bottom: 56, left: 72 }
+const margin = { top: 48, right: 156, bottom: 56, left: 72 }
 const inner = { width: width - margin.left - margin.right, height: height - margin.top - margin.bottom }
 
 /** Okabe and Ito's palette, which people who see colours differently can tell apart. */
@@ -17,14 +17,16 @@ const escape = (text: string): string =>
 
 const round = (value: number): string => String(Math.round(value * 10) / 10)
 
-export const renderPlot = ({ series, title, x, y }: Plot): string => {
-  const finite = series.map(({ name, points }) => ({
-    name,
-    points: points.filter(([px, py]) => Number.isFinite(px) && Number.isFinite(py))
+export const renderPlot = ({ logarithmicY = false, series, title, x, y }: Plot): string => {
+  const finite = series.map((each) => ({
+    ...each,
+    subject: each.subject ?? each.name,
+    points: each.points.filter(([px, py]) => Number.isFinite(px) && Number.isFinite(py) && (!logarithmicY || py > 0))
   }))
+  const subjects = [...new Set(finite.map(({ subject }) => subject))]
   const all = finite.flatMap(({ points }) => points)
   const across = linearScale(all.map(([px]) => px))
-  const up = linearScale(all.map(([, py]) => py))
+  const up = (logarithmicY ? logarithmicScale : linearScale)(all.map(([, py]) => py))
   const left = (value: number): number => margin.left + across.place(value) * inner.width
   const top = (value: number): number => margin.top + (1 - up.place(value)) * inner.height
   const right = margin.left + inner.width
@@ -42,15 +44,16 @@ export const renderPlot = ({ series, title, x, y }: Plot): string => {
         `<text x="${margin.left - 8}" y="${Number(at) + 4}" text-anchor="end">${tick}</text>`
     })
   ]
-  const lines = finite.map(({ name, points }, i) => {
-    const colour = colours[i % colours.length]
+  const lines = finite.map(({ dashed = false, name, points, subject }, i) => {
+    const colour = colours[subjects.indexOf(subject) % colours.length]
+    const stroke = `stroke="${colour}" class="line"${dashed ? " stroke-dasharray=\"6 4\"" : ""}`
     const places = points.map(([px, py]) => [round(left(px)), round(top(py))] as const)
     const legend = margin.top + 16 + i * 18
     return [
-      `<polyline points="${places.map((place) => place.join(",")).join(" ")}" stroke="${colour}" class="line"/>`,
+      `<polyline points="${places.map((place) => place.join(",")).join(" ")}" ${stroke}/>`,
       ...places.map(([cx, cy]) => `<circle cx="${cx}" cy="${cy}" r="3" fill="${colour}"/>`),
-      `<rect x="${margin.left + 12}" y="${legend - 9}" width="12" height="12" fill="${colour}"/>`,
-      `<text x="${margin.left + 30}" y="${legend + 1}">${escape(name)}</text>`
+      `<line x1="${right + 12}" y1="${legend - 4}" x2="${right + 36}" y2="${legend - 4}" ${stroke}/>`,
+      `<text x="${right + 42}" y="${legend}">${escape(name)}</text>`
     ].join("")
   })
   return [

@@ -95,7 +95,11 @@ export const killedInstances: Scenario = {
       bench.measured(`${isolation}: errors`, "requests", runs.map(({ errors }) => errors))
       bench.measured(`${isolation}: items lost with their retry`, "items", runs.map((run) => run.lostTwice))
       bench.measured(`${isolation}: p99`, "ms", runs.map(({ shots }) => latency(shots, 99)))
-      bench.demand(`${isolation}_errors_beyond_lost`, "requests", runs.map((run) => run.errors - run.lostTwice))
+      bench.demand(
+        `${isolation}_errors_beyond_lost`,
+        "requests",
+        runs.map((run) => (run.kills === 0 ? NaN : run.errors - run.lostTwice))
+      )
       bench.demand(`${isolation}_wrong_answers`, "answers", runs.map(({ wrong }) => wrong))
       bench.demand(`${isolation}_hangs`, "requests", runs.map(({ hangs }) => hangs))
       bench.note(`${isolation}: ${ends(runs.flatMap(({ shots }) => shots))}`)

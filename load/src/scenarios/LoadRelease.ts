@@ -1,13 +1,10 @@
 /**
- * A model is loaded, answers, and is released, 100 times: its memory must come back.
+ * A model is loaded, runs a batch, and is released, 100 times: its memory must come back.
  */
 import { execFile } from "node:child_process"
-import { writeFile } from "node:fs/promises"
-import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
-import type { Bench } from "../Bench.ts"
-import { int8Embeddings, registryText } from "../processes/Registry.ts"
+import { int8Embeddings } from "../processes/Registry.ts"
 import { mean } from "../report/Statistics.ts"
 import type { Scenario } from "../Scenario.ts"
 
@@ -20,13 +17,10 @@ const growth = (residentMiB: ReadonlyArray<number>): number => {
   return mean(residentMiB.slice(-tenth)) / mean(residentMiB.slice(tenth, 2 * tenth))
 }
 
-const oneRound = async (bench: Bench, isolation: string): Promise<ReadonlyArray<number>> => {
-  const registry = join(await bench.folder(), "registry.yaml")
-  await writeFile(registry, registryText({ embeddings: { ...int8Embeddings(), isolation } }))
+const oneRound = async (isolation: string): Promise<ReadonlyArray<number>> => {
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    ["--expose-gc", program],
-    { env: { ...process.env, MODEL_REGISTRY: registry, CYCLES: String(cycles), LOG_LEVEL: "error" } }
+    ["--expose-gc", program, isolation, String(cycles), int8Embeddings().path]
   )
   return stdout.trim().split("\n").map(Number)
 }
@@ -34,11 +28,11 @@ const oneRound = async (bench: Bench, isolation: string): Promise<ReadonlyArray<
 export const loadRelease: Scenario = {
   name: "load-release",
   about:
-    "100 × load, answer, release, in process isolation and in threads; resident memory at the end against the beginning",
+    "100 × load, run, release, in process isolation and in threads; resident memory at the end against the beginning",
   run: async (bench) => {
     const rounds = await bench.rounds({
-      process: () => oneRound(bench, "process"),
-      thread: () => oneRound(bench, "thread")
+      process: () => oneRound("process"),
+      thread: () => oneRound("thread")
     })
     for (const [isolation, runs] of Object.entries(rounds)) {
       bench.measured(`${isolation}: after 10 cycles`, "MiB", runs.map((resident) => resident[9] ?? NaN))
