@@ -7,6 +7,7 @@ import type { Priority } from "@sluice/domain/PredictRequest"
 import type { TensorMap } from "@sluice/domain/Tensor"
 import * as Result from "effect/Result"
 import type { HostedModel, Instance } from "../execution/HostedModel.ts"
+import { nowhere } from "../Roster.ts"
 import type { VersionMetrics } from "../telemetry/Metrics.ts"
 import { isTooLate, type Load, retryAfterMs } from "./Admission.ts"
 import { BatchGrowth } from "./BatchGrowth.ts"
@@ -72,6 +73,7 @@ interface Pending {
   /** How many rows wait. */
   waiting: number
   settled: boolean
+  place: number
 }
 
 interface QueuedRow {
@@ -90,6 +92,9 @@ interface QueuedRow {
 
 const nothing = (): void => undefined
 
+/** Batches on the event loop are kept so short that it never stands still for long, in milliseconds. */
+const inlineBatchMs = 2
+
 /** How long a caller whose queue was closed is told to wait, in milliseconds. */
 const reopenMs = 1000
 
@@ -103,7 +108,7 @@ export class BatchQueue {
   readonly #growth: BatchGrowth | undefined
   readonly #deadlines: Deadlines<Pending>
   readonly #lost: RowResult
-  readonly #limits: BatchLimits & { maxBatchSize: number }
+  readonly #limits: BatchLimits & { maxBatchSize: number; latencyTargetMs: number }
   /** What of `queueCapacity` is taken. */
   #occupied = 0
   /** Requests with more rows than a batch that wait now. */
@@ -147,7 +152,8 @@ export class BatchQueue {
       rows: [],
       open: rows.length,
       waiting: 0,
-      settled: false
+      settled: false,
+      place: nowhere
     }
     if (this.#closed || rows.length === 0) {
       queueMicrotask(() => this.#settle(request, Result.succeed(request.results)))
@@ -251,6 +257,9 @@ export class BatchQueue {
       const instance = this.#underWay.choose(this.#hosted.instances(), nowMs)
       if (instance === undefined || this.#collects(nowMs)) return
       this.#limits.maxBatchSize = this.#batchSize
+      this.#limits.latencyTargetMs = instance.inline
+        ? Math.min(inlineBatchMs, this.#options.latencyTargetMs)
+        : this.#options.latencyTargetMs
       const batch = this.#waiting.take(this.#limits, this.#options.padding)
       for (const row of batch) this.#waitsNoLonger(row)
       this.#options.metrics.queueLength(this.#waiting.length)

@@ -2,7 +2,9 @@
  * Tells requests that their time is up. One timer for all of them, set to the earliest: most requests are answered long
  * before, and a timer each would cost more than their queueing.
  */
-export interface Expiring {
+import { type Member, Roster } from "../Roster.ts"
+
+export interface Expiring extends Member {
   /** Monotonic, in milliseconds. */
   readonly deadlineMs: number
 }
@@ -19,7 +21,7 @@ export interface DeadlinesOptions<Request> {
 
 export class Deadlines<Request extends Expiring> {
   readonly #options: DeadlinesOptions<Request>
-  readonly #requests = new Set<Request>()
+  readonly #requests = new Roster<Request>()
   #wakesAtMs = Infinity
   #cancel: (() => void) | undefined
 
@@ -38,8 +40,7 @@ export class Deadlines<Request extends Expiring> {
 
   /** All that are neither removed nor expired; they are forgotten. */
   clear(): ReadonlyArray<Request> {
-    const left = [...this.#requests]
-    this.#requests.clear()
+    const left = this.#requests.clear()
     this.#cancel?.()
     this.#cancel = undefined
     this.#wakesAtMs = Infinity

@@ -16,18 +16,27 @@ export interface BatchUnderWay {
  */
 export const prefetchWithinMs = 12
 
-const endMs = (batches: ReadonlyArray<BatchUnderWay>): number =>
-  batches.reduce((end, { predictedMs }) => end + predictedMs, batches[0]?.startedMs ?? 0)
+interface Busy {
+  readonly instance: Instance
+  readonly batches: Array<BatchUnderWay>
+}
+
+const endMs = (batches: ReadonlyArray<BatchUnderWay>): number => {
+  let end = batches[0]?.startedMs ?? 0
+  for (const { predictedMs } of batches) end += predictedMs
+  return end
+}
 
 export class UnderWay {
-  readonly #batches = new Map<Instance, Array<BatchUnderWay>>()
+  /** Of so few members that a search is quickest. */
+  readonly #busy: Array<Busy> = []
 
   /** The first idle instance, else the one that will be idle soonest if that is soon; undefined when none can take more. */
   choose(instances: ReadonlyArray<Instance>, nowMs: number): Instance | undefined {
     let soonest: Instance | undefined
     let soonestMs = nowMs + prefetchWithinMs
     for (const instance of instances) {
-      const batches = this.#batches.get(instance)
+      const batches = this.#of(instance)?.batches
       if (batches === undefined) return instance
       // A prediction of nothing means that nothing is known yet.
       if (instance.inline || batches.length > 1 || batches[0]!.predictedMs === 0) continue
@@ -41,24 +50,28 @@ export class UnderWay {
   }
 
   add(instance: Instance, batch: BatchUnderWay): void {
-    const batches = this.#batches.get(instance)
-    if (batches === undefined) this.#batches.set(instance, [batch])
-    else batches.push(batch)
+    const busy = this.#of(instance)
+    if (busy === undefined) this.#busy.push({ instance, batches: [batch] })
+    else busy.batches.push(batch)
   }
 
   remove(instance: Instance, batch: BatchUnderWay, nowMs: number): void {
-    const left = this.#batches.get(instance)?.filter((other) => other !== batch) ?? []
-    if (left.length === 0) this.#batches.delete(instance)
-    else {
-      left[0]!.startedMs = nowMs
-      this.#batches.set(instance, left)
-    }
+    const at = this.#busy.findIndex((busy) => busy.instance === instance)
+    const batches = this.#busy[at]?.batches ?? []
+    batches.splice(batches.indexOf(batch), 1)
+    if (batches.length === 0) this.#busy.splice(at, 1)
+    else batches[0]!.startedMs = nowMs
   }
 
   /** The predicted rest of all of them together, in milliseconds. */
   restMs(nowMs: number): number {
     let rest = 0
-    for (const batches of this.#batches.values()) rest += Math.max(0, endMs(batches) - nowMs)
+    for (const { batches } of this.#busy) rest += Math.max(0, endMs(batches) - nowMs)
     return rest
+  }
+
+  #of(instance: Instance): Busy | undefined {
+    for (const busy of this.#busy) if (busy.instance === instance) return busy
+    return undefined
   }
 }

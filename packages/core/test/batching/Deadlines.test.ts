@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deadlines } from "@sluice/core/batching/Deadlines"
+import { nowhere } from "@sluice/core/Roster"
 import * as fc from "fast-check"
 
 /** A clock that the test moves, with the timers that are set on it. */
@@ -30,7 +31,10 @@ class Time {
 
 interface Request {
   readonly deadlineMs: number
+  place: number
 }
+
+const dueAt = (deadlineMs: number): Request => ({ deadlineMs, place: nowhere })
 
 const make = () => {
   const time = new Time()
@@ -50,7 +54,7 @@ describe("Deadlines", () => {
         fc.array(fc.record({ addedMs: fc.nat(100), allowedMs: fc.nat(100), removedAfterMs: fc.nat(150) })),
         (calls) => {
           const { deadlines, expired, time } = make()
-          const requests = calls.map(({ addedMs, allowedMs }) => ({ deadlineMs: addedMs + allowedMs + 0.5 }))
+          const requests = calls.map(({ addedMs, allowedMs }) => dueAt(addedMs + allowedMs + 0.5))
           for (let ms = 0; ms <= 300; ms++) {
             time.advance(ms)
             calls.forEach(({ addedMs, removedAfterMs }, i) => {
@@ -75,7 +79,7 @@ describe("Deadlines", () => {
 
   it("keeps one timer however many wait, and none when nobody does", () => {
     const { deadlines, time } = make()
-    for (let i = 0; i < 100; i++) deadlines.add({ deadlineMs: 1_000 - i })
+    for (let i = 0; i < 100; i++) deadlines.add(dueAt(1_000 - i))
     assert.strictEqual(time.timers.length, 1)
     assert.strictEqual(deadlines.clear().length, 100)
     assert.strictEqual(time.timers.length, 0)
@@ -83,7 +87,7 @@ describe("Deadlines", () => {
 
   it("sets no timer for a request without a deadline", () => {
     const { deadlines, time } = make()
-    deadlines.add({ deadlineMs: Infinity })
+    deadlines.add(dueAt(Infinity))
     assert.strictEqual(time.timers.length, 0)
   })
 })

@@ -3,6 +3,7 @@
  */
 import type { Inference } from "@sluice/core/Inference"
 import type { InferResult } from "@sluice/core/InferRequest"
+import { type Member, nowhere, type Roster } from "@sluice/core/Roster"
 import { InternalError, type SluiceError } from "@sluice/domain/Errors"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
@@ -14,6 +15,12 @@ import { requestIdOf } from "../http/RequestContext.ts"
 import { errorAnswer } from "../http/Surface.ts"
 import { deliver } from "./DirectWriter.ts"
 
+/** An exchange under way. */
+export interface LiveExchange extends Member {
+  /** Ends it without an answer. */
+  readonly end: () => void
+}
+
 export interface DirectServices {
   readonly start: Inference["Service"]["start"]
   /** Connections are closed after their next answer. */
@@ -22,7 +29,7 @@ export interface DirectServices {
   readonly now: () => number
   readonly log: (entry: Effect.Effect<void>) => void
   /** Ends each exchange that is under way; the server's end calls what is left. */
-  readonly live: Set<() => void>
+  readonly live: Roster<LiveExchange>
 }
 
 /** As Effect's HTTP decodes bodies: a byte order mark is no part of the text. */
@@ -31,7 +38,7 @@ const textOf = (bytes: Buffer): string => {
   return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
 }
 
-export const exchange = (
+export const startExchange = (
   { closing, live, log, now, start }: DirectServices,
   request: IncomingMessage,
   response: ServerResponse,
@@ -120,14 +127,17 @@ export const exchange = (
     }
   }
 
-  const end = (): void => {
-    over = true
-    abandon?.()
-    if (!response.headersSent) response.writeHead(503, { connection: "close" })
-    response.end()
+  const exchange: LiveExchange = {
+    place: nowhere,
+    end: () => {
+      over = true
+      abandon?.()
+      if (!response.headersSent) response.writeHead(503, { connection: "close" })
+      response.end()
+    }
   }
 
-  live.add(end)
+  live.add(exchange)
   request.on("data", (chunk: Buffer) => {
     if (body === undefined) body = chunk
     else if (more === undefined) more = [body, chunk]
@@ -135,7 +145,7 @@ export const exchange = (
   })
   request.on("end", onBody)
   response.on("close", () => {
-    live.delete(end)
+    live.delete(exchange)
     if (response.writableEnded) return
     over = true
     abandon?.()

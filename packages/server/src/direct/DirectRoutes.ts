@@ -5,13 +5,14 @@
  */
 import { Inference } from "@sluice/core/Inference"
 import { monotonicReader } from "@sluice/core/Monotonic"
+import { Roster } from "@sluice/core/Roster"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { AccessControl } from "../access/AccessControl.ts"
 import type { CallHeaders } from "../calls/CallContext.ts"
 import { DirectRequests } from "../http/HttpListener.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
-import { type DirectServices, exchange } from "./DirectExchange.ts"
+import { type DirectServices, startExchange } from "./DirectExchange.ts"
 import { directRoute, isPlain } from "./DirectMatch.ts"
 
 export interface DirectRoutesOptions {
@@ -30,11 +31,11 @@ export const directRoutes = ({ apiPrefix, maxBodyBytes }: DirectRoutesOptions) =
       closing,
       now: yield* monotonicReader,
       log: Effect.runForkWith(yield* Effect.context()),
-      live: new Set()
+      live: new Roster()
     }
     const routeOf = directRoute(apiPrefix)
     // Requests in flight have had their time when this scope closes; nothing must wait for them any longer.
-    yield* Effect.addFinalizer(() => Effect.sync(() => services.live.forEach((end) => end())))
+    yield* Effect.addFinalizer(() => Effect.sync(() => services.live.clear().forEach(({ end }) => end())))
     yield* (yield* DirectRequests).offerTo((request, response) => {
       if (request.method !== "POST") return false
       const prepare = routeOf(request.url ?? "")
@@ -42,7 +43,7 @@ export const directRoutes = ({ apiPrefix, maxBodyBytes }: DirectRoutesOptions) =
       // Node gives one text for each header but Set-Cookie, which nobody reads here.
       const headers = request.headers as CallHeaders
       if (!isPlain(headers, maxBodyBytes) || !access.admits(headers)) return false
-      exchange(services, request, response, headers, prepare)
+      startExchange(services, request, response, headers, prepare)
       return true
     })
   }))

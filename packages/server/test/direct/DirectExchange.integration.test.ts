@@ -3,8 +3,9 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import type { InferRequest, InferResult } from "@sluice/core/InferRequest"
+import { Roster } from "@sluice/core/Roster"
 import { type InferenceError, Overloaded } from "@sluice/domain/Errors"
-import { type DirectServices, exchange } from "@sluice/server/direct/DirectExchange"
+import { type DirectServices, startExchange } from "@sluice/server/direct/DirectExchange"
 import { directRoute } from "@sluice/server/direct/DirectMatch"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -54,9 +55,9 @@ const served = Effect.fnUntraced(function*(start: (request: InferRequest, answer
           })
         ])
       )),
-    live: new Set()
+    live: new Roster()
   }
-  const server = createServer((request, response) => exchange(services, request, response, {}, prepare))
+  const server = createServer((request, response) => startExchange(services, request, response, {}, prepare))
   yield* Effect.callback<void>((resume) => {
     server.listen(0, "127.0.0.1", () => resume(Effect.void))
   })
@@ -147,7 +148,7 @@ describe("an exchange", () => {
       })
       const waiting = yield* Effect.forkChild(ask)
       yield* Deferred.await(started)
-      services.live.forEach((end) => end())
+      services.live.clear().forEach(({ end }) => end())
       assert.strictEqual((yield* Fiber.join(waiting)).status, 503)
       assert.strictEqual(abandoned, 1)
     }))
