@@ -1,7 +1,7 @@
 /**
  * Measures one version of the registry in this process, keeps the table for servers that start here, and prints it.
  */
-import { detectCores } from "@sluice/core/execution/Cores"
+import { coresOfEach, detectCores } from "@sluice/core/execution/Cores"
 import { SpareWorkers } from "@sluice/core/execution/SpareWorkers"
 import { PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
 import { readRegistry } from "@sluice/core/registry/RegistryFile"
@@ -35,7 +35,8 @@ export const runTune = Effect.fnUntraced(function*({ model, output }: TuneOption
   const [name = "", ...version] = model.split("@")
   const entry = yield* Effect.fromResult(route(registry, name, version.length === 0 ? undefined : version.join("@")))
   const id = modelId(entry.model, entry.version)
-  const cores = yield* detectCores
+  // As many as the model will have: each of several processes plans for its share.
+  const cores = coresOfEach(yield* detectCores, settings.server.workers)
 
   const othersSince = yield* watchOthers
   yield* Effect.sleep(watchFor)
