@@ -125,11 +125,11 @@ const resultOf = (item: InferredItem, request: PredictRequest, index: number): P
 
 /** What a request took: milliseconds with three decimals, seconds with six, items per second with one. */
 export const tookOf = ({ items, timings }: InferResult) => {
-  const seconds = timings.total / 1000
+  const perSecond = Math.round(items.length / (timings.total / 1000) * 10) / 10
   return {
     latency_ms: roundMs(timings.total),
     inference_time_seconds: Math.round(timings.compute * 1000) / 1e6,
-    throughput_samples_per_sec: seconds > 0 ? Math.round(items.length / seconds * 10) / 10 : 0
+    throughput_samples_per_sec: Number.isFinite(perSecond) ? perSecond : 0
   }
 }
 
