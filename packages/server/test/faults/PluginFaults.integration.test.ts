@@ -11,6 +11,7 @@ import { TestServer } from "../harness/ServerProcess.ts"
 
 const server = moodyServer({
   moody: {},
+  dying: {},
   breaking: {},
   narrow: { queueCapacity: 2 },
   failing: { load: "fails" },
@@ -38,6 +39,7 @@ layer(TestServer.layer(server), { excludeTestServices: true })((it) => {
         assert.deepStrictEqual(models.map(({ name, state }) => [name, state]), [
           ["iris", "ready"],
           ["moody", "ready"],
+          ["dying", "ready"],
           ["breaking", "ready"],
           ["narrow", "ready"],
           ["failing", "failed"],
@@ -173,13 +175,14 @@ layer(TestServer.layer(server), { excludeTestServices: true })((it) => {
     for (const [name, value] of Object.entries({ exits: mood.exits, throwsLater: mood.throwsLater })) {
       it.effect(`is replaced, and its caller told to come again: ${name}`, () =>
         Effect.gen(function*() {
-          const before = (yield* sample("sluice_worker_restarts_total", "moody")) ?? NaN
-          const answer = yield* ask("moody", value)
+          const before = (yield* sample("sluice_worker_restarts_total", "dying")) ?? NaN
+          const answer = yield* ask("dying", value)
           assert.deepStrictEqual(refusal(answer), [503, "instance_lost"])
           assert.match(answer.headers["retry-after"] ?? "", /^[1-9]\d*$/)
-          const next = yield* ask("moody", 21)
+          const next = yield* ask("dying", 21)
           assert.nestedPropertyVal(next.json(), "results[0].prediction", 42)
-          assert.strictEqual(yield* sample("sluice_worker_restarts_total", "moody"), before + 1)
+          // The batch was tried once more.
+          assert.strictEqual(yield* sample("sluice_worker_restarts_total", "dying"), before + 2)
           yield* othersAnswer
         }))
     }
