@@ -44,7 +44,7 @@ it.live("writes a plugin that passes its own tests and the repository's checks",
     })
     assert.strictEqual(vitest.code, 0, vitest.stdout + vitest.stderr)
     // The promises of the contract, and the plugin's own.
-    assert.match(vitest.stdout, /Tests +11 passed/)
+    assert.match(vitest.stdout, /Tests +12 passed/)
 
     const types = yield* sluice([], { cwd, program: [tool("tsc")] })
     assert.deepStrictEqual([types.code, types.stdout], [0, ""])

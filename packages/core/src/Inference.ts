@@ -156,7 +156,7 @@ export class Inference extends Context.Service<Inference, {
           const resolved = yield* cache.resolve({
             namespace: version.cacheNamespace,
             inputs: units,
-            mode: version.cacheable() ? request.cache : "bypass",
+            mode: version.plan.entry.cache ? request.cache : "bypass",
             compute: Effect.fnUntraced(function*(indexes) {
               const from = now()
               const results = yield* compute(call, units, indexes)
@@ -183,7 +183,7 @@ export class Inference extends Context.Service<Inference, {
       /** Nothing to look up, a circuit with nothing to learn, and few items: no stage needs a fiber. */
       const isPlain = ({ request, version }: InferCall): boolean => {
         const { model, version: name } = version.plan.entry
-        return (request.cache === "bypass" || !version.cacheable()) && breaker.isClear(model, name)
+        return (request.cache === "bypass" || !version.plan.entry.cache) && breaker.isClear(model, name)
       }
 
       /** The same stages at one go; undefined when there are too many items for that. */

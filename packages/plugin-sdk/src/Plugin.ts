@@ -95,6 +95,11 @@ export interface ServingDefaults {
   readonly instances: number | "cores"
   readonly threads: number | "cores"
   readonly maxBatchSize: number
+  /**
+   * Whether models that run in well under a millisecond may run in the server's own thread: a promise that `run` neither
+   * blocks for long nor ends its process. False when left out.
+   */
+  readonly inline: boolean
   /** Whether instances may share a worker with other versions of this plugin: right for models that run in under 1 ms. */
   readonly shareWorker: boolean
 }

@@ -20,5 +20,6 @@ export default definePlugin({
     files.path.endsWith(".onnx")
       ? Effect.map(readOnnxFile(files.path), (file) =>
         `an ONNX file${file.producer === "" ? "" : ` made by ${file.producer}`}, served as raw tensors`)
-      : Effect.succeed(undefined)
+      : Effect.succeed(undefined),
+  serving: { inline: true }
 })

@@ -60,5 +60,5 @@ export default definePlugin({
     files.path.endsWith(".onnx")
       ? Effect.map(readOnnxFile(files.path), sklearnMark)
       : Effect.succeed(undefined),
-  serving: { instances: 1, threads: 1, maxBatchSize: 64, shareWorker: true }
+  serving: { instances: 1, threads: 1, maxBatchSize: 64, inline: true, shareWorker: true }
 })

@@ -100,5 +100,5 @@ export default definePlugin({
           ? `tokenizer.json lies beside it and its inputs are ${file.inputs.map((input) => input.name).join(", ")}`
           : undefined)
       : Effect.succeed(undefined),
-  serving: { instances: "cores", threads: 1, maxBatchSize: 4, shareWorker: true }
+  serving: { instances: "cores", threads: 1, maxBatchSize: 4, inline: true, shareWorker: true }
 })

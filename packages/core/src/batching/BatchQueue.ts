@@ -163,7 +163,7 @@ export class BatchQueue {
     if (refused !== undefined) return Result.fail(refused)
     this.#enqueue(request)
     this.#deadlines.add(request)
-    this.#dispatch()
+    this.#dispatch(arrivedMs)
     return Result.succeed(() => this.#leave(request))
   }
 
@@ -251,9 +251,8 @@ export class BatchQueue {
   }
 
   /** Gives batches to instances for as long as rows wait and an instance can take one. */
-  #dispatch(): void {
+  #dispatch(nowMs = this.#runtime.now()): void {
     while (this.#waiting.length > 0) {
-      const nowMs = this.#runtime.now()
       const instance = this.#underWay.choose(this.#hosted.instances(), nowMs)
       if (instance === undefined || this.#collects(nowMs)) return
       this.#limits.maxBatchSize = this.#batchSize
@@ -263,10 +262,10 @@ export class BatchQueue {
       const batch = this.#waiting.take(this.#limits, this.#options.padding)
       for (const row of batch) this.#waitsNoLonger(row)
       this.#options.metrics.queueLength(this.#waiting.length)
-      if (batch.every((row) => row.request.submission.span === undefined)) this.#start(instance, batch, nothing)
+      if (batch.every((row) => row.request.submission.span === undefined)) this.#start(instance, batch, nowMs, nothing)
       else {
         const spans = batch.map((row) => row.request.submission.span)
-        this.#runtime.traced(spans, batch.length, (end) => this.#start(instance, batch, end))
+        this.#runtime.traced(spans, batch.length, (end) => this.#start(instance, batch, nowMs, end))
       }
     }
   }
@@ -291,9 +290,8 @@ export class BatchQueue {
     return true
   }
 
-  #start(instance: Instance, batch: ReadonlyArray<QueuedRow>, end: () => void): void {
+  #start(instance: Instance, batch: ReadonlyArray<QueuedRow>, startedMs: number, end: () => void): void {
     const { metrics } = this.#options
-    const startedMs = this.#runtime.now()
     let longest = 0
     for (const { cost } of batch) if (cost > longest) longest = cost
     const cost = longest * batch.length
@@ -311,7 +309,7 @@ export class BatchQueue {
       }
       this.#retryLost(batch, outcomes)
       // The next batch first: the instance computes it while answers are written.
-      this.#dispatch()
+      this.#dispatch(nowMs)
       this.#answer(batch, outcomes, underWay.startedMs)
       end()
     })

@@ -14,33 +14,42 @@ export interface BatchUnderWay {
  * An instance that will be idle within this time is given its next batch already, so that it does not wait for the event
  * loop in between. A batch given early can no longer go to another instance, so this stays short. Milliseconds.
  */
-export const prefetchWithinMs = 12
+const prefetchWithinMs = 12
 
-interface Busy {
+/** Only an instance that went from batch to batch this often is under such a load that it pays. */
+const prefetchAfter = 2
+
+/** What an instance has to do. */
+interface Workload {
   readonly instance: Instance
   readonly batches: Array<BatchUnderWay>
+  /** When it last became idle. */
+  idleMs: number
+  /** How often in a row it began a batch when it ended one. */
+  streak: number
 }
 
-const endMs = (batches: ReadonlyArray<BatchUnderWay>): number => {
+const endMs = ({ batches }: Workload): number => {
   let end = batches[0]?.startedMs ?? 0
   for (const { predictedMs } of batches) end += predictedMs
   return end
 }
 
 export class UnderWay {
-  /** Of so few members that a search is quickest. */
-  readonly #busy: Array<Busy> = []
+  /** So few that a search is quickest. */
+  #workloads: Array<Workload> = []
 
   /** The first idle instance, else the one that will be idle soonest if that is soon; undefined when none can take more. */
   choose(instances: ReadonlyArray<Instance>, nowMs: number): Instance | undefined {
     let soonest: Instance | undefined
     let soonestMs = nowMs + prefetchWithinMs
     for (const instance of instances) {
-      const batches = this.#of(instance)?.batches
-      if (batches === undefined) return instance
+      const workload = this.#of(instance)
+      if (workload === undefined || workload.batches.length === 0) return instance
+      const { batches, streak } = workload
       // A prediction of nothing means that nothing is known yet.
-      if (instance.inline || batches.length > 1 || batches[0]!.predictedMs === 0) continue
-      const end = endMs(batches)
+      if (instance.inline || batches.length > 1 || batches[0]!.predictedMs === 0 || streak < prefetchAfter) continue
+      const end = endMs(workload)
       if (end < soonestMs) {
         soonest = instance
         soonestMs = end
@@ -49,29 +58,38 @@ export class UnderWay {
     return soonest
   }
 
+  /** The instance was given a batch, at the time that is the batch's start. */
   add(instance: Instance, batch: BatchUnderWay): void {
-    const busy = this.#of(instance)
-    if (busy === undefined) this.#busy.push({ instance, batches: [batch] })
-    else busy.batches.push(batch)
+    const workload = this.#of(instance)
+    if (workload === undefined) {
+      this.#workloads = this.#workloads.filter((other) => other.instance.alive() || other.batches.length > 0)
+      this.#workloads.push({ instance, batches: [batch], idleMs: -Infinity, streak: 0 })
+      return
+    }
+    if (workload.batches.length === 0) {
+      workload.streak = batch.startedMs === workload.idleMs ? workload.streak + 1 : 0
+    }
+    workload.batches.push(batch)
   }
 
   remove(instance: Instance, batch: BatchUnderWay, nowMs: number): void {
-    const at = this.#busy.findIndex((busy) => busy.instance === instance)
-    const batches = this.#busy[at]?.batches ?? []
+    const workload = this.#of(instance)
+    if (workload === undefined) return
+    const { batches } = workload
     batches.splice(batches.indexOf(batch), 1)
-    if (batches.length === 0) this.#busy.splice(at, 1)
+    if (batches.length === 0) workload.idleMs = nowMs
     else batches[0]!.startedMs = nowMs
   }
 
   /** The predicted rest of all of them together, in milliseconds. */
   restMs(nowMs: number): number {
     let rest = 0
-    for (const { batches } of this.#busy) rest += Math.max(0, endMs(batches) - nowMs)
+    for (const workload of this.#workloads) rest += Math.max(0, endMs(workload) - nowMs)
     return rest
   }
 
-  #of(instance: Instance): Busy | undefined {
-    for (const busy of this.#busy) if (busy.instance === instance) return busy
+  #of(instance: Instance): Workload | undefined {
+    for (const workload of this.#workloads) if (workload.instance === instance) return workload
     return undefined
   }
 }

@@ -14,6 +14,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { monotonicReader } from "../Monotonic.ts"
 import type { Instance, RunResult } from "./HostedModel.ts"
+import { StopTimeout } from "./ModelWorker.ts"
 import { countRun } from "./RunTime.ts"
 
 export interface InlineOptions {
@@ -47,6 +48,7 @@ const reasonOf = (cause: Cause.Cause<PluginError>): string => {
 export const openInline = Effect.fnUntraced(function*({ load, model: name, ran, version }: InlineOptions) {
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
   const now = yield* monotonicReader
+  const stopTimeout = yield* StopTimeout
   const model = yield* load
   for (const batch of model.warmup ?? [zeroRow(model.signature)]) yield* model.run(batch)
 
@@ -89,7 +91,8 @@ export const openInline = Effect.fnUntraced(function*({ load, model: name, ran, 
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
       isOpen = false
-      return isRunning ? Deferred.await(idle) : Effect.void
+      // A run that never settles must not hold up the server's end.
+      return isRunning ? Effect.ignore(Effect.timeoutOption(Deferred.await(idle), stopTimeout)) : Effect.void
     })
   )
 

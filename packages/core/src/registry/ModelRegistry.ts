@@ -34,8 +34,6 @@ export interface ServedVersion {
   readonly signature: ModelSignature
   readonly codec: Codec
   readonly queue: BatchQueue
-  /** Whether its answers are worth keeping: not those of a model that computes sooner than a cache is asked. */
-  readonly cacheable: () => boolean
   readonly metrics: VersionMetrics
   /** Where its batches run now. */
   readonly lane: () => Lane
@@ -106,8 +104,7 @@ const openVersion = Effect.fnUntraced(function*(
   const { precision } = plan.spec
   const cacheNamespace = namespaceOf({ model, version, precision, plugin: plugin.name, options, revision })
   const lane = (): Lane => laned.instances()[0]?.inline === true ? "inline" : "worker"
-  const cacheable = () => plan.entry.cache ?? lane() === "worker"
-  return { plan, signature, codec, queue, cacheable, metrics, lane, cacheNamespace } satisfies ServedVersion
+  return { plan, signature, codec, queue, metrics, lane, cacheNamespace } satisfies ServedVersion
 })
 
 /** Why no version answers. */

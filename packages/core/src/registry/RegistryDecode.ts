@@ -68,7 +68,7 @@ const readModel = (name: string, model: ModelYaml, document: YamlDocument, direc
       latencyTarget: entry.batching?.latency_target,
       maxPaddedWaste: entry.batching?.max_padded_waste
     },
-    cache: entry.cache,
+    cache: entry.cache ?? true,
     timeoutMs: entry.timeout_ms,
     runTimeout: entry.run_timeout,
     source: sourceOf(["models", name, "versions", version])

@@ -56,8 +56,8 @@ export interface VersionEntry {
   readonly batchInvariant: boolean | undefined
   readonly isolation: "thread" | "process"
   readonly batching: BatchingEntry
-  /** Whether answers may be kept; undefined: unless computing them is quicker than looking them up. */
-  readonly cache: boolean | undefined
+  /** Whether answers may be kept. */
+  readonly cache: boolean
   readonly timeoutMs: number | undefined
   /** How long one batch may compute; undefined: the configuration's. */
   readonly runTimeout: Duration.Duration | undefined

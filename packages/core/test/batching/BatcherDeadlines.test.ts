@@ -110,18 +110,18 @@ describe("Batcher", () => {
   })
 
   describe("with short batches", () => {
-    test("gives an instance its next batch before it has answered, but not a third", function*() {
+    test("gives a busy instance its next batch before it has answered, but not a third", function*() {
       const instances = yield* slow(5)
       const { start } = yield* openQueue(instances, { maxBatchSize: 1 })
-      const learning = yield* start([0])
-      yield* TestClock.adjust("5 millis")
-      yield* Fiber.join(learning)
-      const fibers = yield* Effect.forEach([1, 2, 3], (value) => start([value]))
+      const fibers = yield* Effect.forEach([0, 1, 2, 3, 4, 5], (value) => start([value]))
       yield* settled
-      assert.deepStrictEqual(instances.batches, [[0], [1], [2]])
+      assert.deepStrictEqual(instances.batches, [[0]])
+      yield* TestClock.adjust("10 millis")
+      assert.deepStrictEqual(instances.batches, [[0], [1], [2], [3]])
       assert.deepStrictEqual(instances.running, [1])
-      yield* TestClock.adjust("15 millis")
-      assert.deepStrictEqual((yield* Effect.forEach(fibers, Fiber.join)).map(short), [[[2]], [[4]], [[6]]])
+      yield* TestClock.adjust("20 millis")
+      const answers = yield* Effect.forEach(fibers, Fiber.join)
+      assert.deepStrictEqual(answers.map(short), [[[0]], [[2]], [[4]], [[6]], [[8]], [[10]]])
     })
   })
 })

@@ -71,7 +71,7 @@ describe("decodeRegistry", () => {
         latencyTarget: undefined,
         maxPaddedWaste: undefined
       },
-      cache: undefined,
+      cache: true,
       timeoutMs: undefined,
       runTimeout: undefined,
       source: { file, line: 5 }

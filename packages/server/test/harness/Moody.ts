@@ -58,7 +58,7 @@ const entry = (
         isolation: ${isolation}
         inline: off
         run_timeout: ${runTimeout}
-        batching: { queue_capacity: ${queueCapacity} }
+        batching: { queue_capacity: ${queueCapacity}, max_batch_size: 16 }
 `
 
 /** A server of these moody models and of iris. */
