@@ -15,7 +15,13 @@ export interface ThreadPlan {
 }
 
 /** What a plugin leaves unsaid: one instance that may use every core, in a worker of its own. */
-export const servingDefaults: ServingDefaults = { instances: 1, threads: "cores", maxBatchSize: 16, inline: false, shareWorker: false }
+export const servingDefaults: ServingDefaults = {
+  instances: 1,
+  threads: "cores",
+  maxBatchSize: 16,
+  inline: false,
+  shareWorker: false
+}
 
 /**
  * What the registry entry says wins over what the plugin prefers. What it leaves unsaid never makes instances and

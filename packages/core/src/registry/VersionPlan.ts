@@ -155,9 +155,10 @@ export const planVersion = Effect.fnUntraced(function*(
     batchInvariant,
     maxPaddedWaste: entry.batching.maxPaddedWaste ?? (batchInvariant ? defaultPaddedWaste : 0),
     // A model that may crash, or that computes elsewhere, has no business on the event loop.
-    inlineBoundMs: serving?.inline === true && entry.inline === "auto" && entry.isolation === "thread" && device === "cpu"
-      ? config.inlineBoundMs
-      : 0,
+    inlineBoundMs:
+      serving?.inline === true && entry.inline === "auto" && entry.isolation === "thread" && device === "cpu"
+        ? config.inlineBoundMs
+        : 0,
     timeoutMs: entry.timeoutMs ?? config.timeoutMs,
     runTimeoutMs: Duration.toMillis(entry.runTimeout ?? config.runTimeout),
     notices: choice.notice === undefined ? [] : [choice.notice]
