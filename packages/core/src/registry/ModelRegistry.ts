@@ -210,6 +210,7 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
           scope
         )
 
+        const slotOf = new Map(Array.from(slots.values(), (slot) => [slot.plan.entry, slot]))
         const choose = (
           model: string | undefined,
           version: string | undefined
@@ -217,7 +218,7 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
           const routed = route(registry, model, version)
           if (Result.isFailure(routed)) return Result.fail(routed.failure)
           const entry = routed.success
-          const slot = slots.get(modelId(entry.model, entry.version))
+          const slot = slotOf.get(entry)
           if (slot?.served !== undefined && slot.state === "ready") return Result.succeed(slot.served)
           const state = slot?.state ?? "unloaded"
           return Result.fail(

@@ -148,7 +148,8 @@ const make = Effect.fnUntraced(function*(config: CircuitBreakerConfig) {
         )
       )
     },
-    isClear: (model, version) => config.policy.type === "consecutive" && !disturbed.has(modelId(model, version)),
+    isClear: (model, version) =>
+      config.policy.type === "consecutive" && (disturbed.size === 0 || !disturbed.has(modelId(model, version))),
     record: (outcome, model, version) => {
       const key = modelId(model, version)
       note(key, outcome)
