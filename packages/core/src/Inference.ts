@@ -2,10 +2,11 @@
  * The one pipeline: every prediction, whatever its surface, goes through here from request to answer.
  */
 import { errorCatalogue } from "@sluice/domain/ErrorCatalogue"
-import { DeadlineExceeded, type InferenceError } from "@sluice/domain/Errors"
+import { DeadlineExceeded, type InferenceError, InternalError } from "@sluice/domain/Errors"
 import { modelId } from "@sluice/domain/Ids"
 import type { VersionState } from "@sluice/domain/ModelInfo"
 import { zeroRow } from "@sluice/plugin-sdk/TensorRows"
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -233,7 +234,14 @@ export class Inference extends Context.Service<Inference, {
         }
         const leave = isPlain(call.success) ? startPlain(call.success, answer) : undefined
         if (leave !== undefined) return leave
-        const fiber = runFork(Effect.map(Effect.result(inferInStages(call.success)), answer))
+        const fiber = runFork(Effect.result(inferInStages(call.success)))
+        fiber.addObserver((exit) => {
+          if (Exit.isSuccess(exit)) return answer(exit.value)
+          if (Cause.hasInterruptsOnly(exit.cause)) return
+          // A fault of ours: who waits hears of it, and the log has the cause.
+          runFork(Effect.logError("a request failed by a fault of the pipeline", exit.cause))
+          answer(Result.fail(new InternalError()))
+        })
         return () => fiber.interruptUnsafe()
       }
 

@@ -191,7 +191,7 @@ export class BatchQueue {
       rowsAhead: ahead.rows,
       costAhead: ahead.cost,
       underWayMs: this.#underWay.restMs(nowMs),
-      instances: this.#hosted.instances().length,
+      instances: this.#instances(),
       batchItems: this.#batchSize,
       model: this.#costs
     }
@@ -221,6 +221,13 @@ export class BatchQueue {
     })))
   }
 
+  /** How many share the work. */
+  #instances(): number {
+    let count = 0
+    for (const { solo } of this.#hosted.instances()) if (solo !== true) count++
+    return count
+  }
+
   /** How many items a batch may have now. */
   get #batchSize(): number {
     return this.#growth?.limit ?? this.#options.maxBatchSize
@@ -230,7 +237,7 @@ export class BatchQueue {
   #paceMs(): number {
     const { cost, length } = this.#waiting
     const batchCost = length === 0 ? this.#batchSize : this.#batchSize * cost / length
-    return paceMs(this.#limits.predictMs, batchCost, this.#hosted.instances().length)
+    return paceMs(this.#limits.predictMs, batchCost, this.#instances())
   }
 
   #add(rows: ReadonlyArray<QueuedRow>): void {
@@ -253,7 +260,7 @@ export class BatchQueue {
   /** Gives batches to instances for as long as rows wait and an instance can take one. */
   #dispatch(nowMs = this.#runtime.now()): void {
     while (this.#waiting.length > 0) {
-      const instance = this.#underWay.choose(this.#hosted.instances(), nowMs)
+      const instance = this.#underWay.choose(this.#hosted.instances(), nowMs, this.#waiting.length)
       if (instance === undefined || this.#collects(nowMs)) return
       this.#limits.maxBatchSize = this.#batchSize
       this.#limits.latencyTargetMs = instance.inline
@@ -302,7 +309,8 @@ export class BatchQueue {
       const nowMs = this.#runtime.now()
       this.#underWay.remove(instance, underWay, nowMs)
       metrics.stage("compute", (nowMs - underWay.startedMs) / 1000)
-      if (computeMs !== undefined) {
+      // What every core does for one row says nothing about the other instances.
+      if (computeMs !== undefined && instance.solo !== true) {
         metrics.predicted(underWay.predictedMs / 1000, computeMs / 1000)
         this.#costs.observe(cost, computeMs)
         this.#growth?.observe(batch.length, cost, computeMs)

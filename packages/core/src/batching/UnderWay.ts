@@ -39,13 +39,24 @@ export class UnderWay {
   /** So few that a search is quickest. */
   #workloads: Array<Workload> = []
 
-  /** The first idle instance, else the one that will be idle soonest if that is soon; undefined when none can take more. */
-  choose(instances: ReadonlyArray<Instance>, nowMs: number): Instance | undefined {
+  /**
+   * The first idle instance, else the one that will be idle soonest if that is soon; undefined when none can take more. A
+   * lone row that finds all of them idle goes to the one that uses every core.
+   */
+  choose(instances: ReadonlyArray<Instance>, nowMs: number, waiting: number): Instance | undefined {
+    let idle: Instance | undefined
     let soonest: Instance | undefined
     let soonestMs = nowMs + prefetchWithinMs
     for (const instance of instances) {
+      if (instance.solo === true) {
+        if (waiting === 1 && this.#isIdle()) return instance
+        continue
+      }
       const workload = this.#of(instance)
-      if (workload === undefined || workload.batches.length === 0) return instance
+      if (workload === undefined || workload.batches.length === 0) {
+        idle ??= instance
+        continue
+      }
       const { batches, streak } = workload
       // A prediction of nothing means that nothing is known yet.
       if (instance.inline || batches.length > 1 || batches[0]!.predictedMs === 0 || streak < prefetchAfter) continue
@@ -55,7 +66,7 @@ export class UnderWay {
         soonestMs = end
       }
     }
-    return soonest
+    return idle ?? soonest
   }
 
   /** The instance was given a batch, at the time that is the batch's start. */
@@ -86,6 +97,10 @@ export class UnderWay {
     let rest = 0
     for (const workload of this.#workloads) rest += Math.max(0, endMs(workload) - nowMs)
     return rest
+  }
+
+  #isIdle(): boolean {
+    return this.#workloads.every(({ batches }) => batches.length === 0)
   }
 
   #of(instance: Instance): Workload | undefined {

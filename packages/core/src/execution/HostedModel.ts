@@ -22,6 +22,8 @@ export interface Instance {
   readonly alive: () => boolean
   /** It computes on the event loop itself: right for models that take less time than the hop to a worker. */
   readonly inline: boolean
+  /** It uses every core: for a lone row while no other instance computes. */
+  readonly solo?: boolean
   /**
    * Computes one batch; the inputs' buffers are moved away, whatever comes of it. `settle` is called exactly once, never
    * before `run` has returned, and must not throw.

@@ -18,6 +18,8 @@ import { Batcher } from "../batching/Batcher.ts"
 import type { BatchQueue } from "../batching/BatchQueue.ts"
 import { type CacheNamespace, namespaceOf } from "../cache/CacheKey.ts"
 import { withInlineLane } from "../execution/InlineLane.ts"
+import { withSoloInstance } from "../execution/SoloInstance.ts"
+import type { ThreadPlan } from "../execution/ThreadPlan.ts"
 import { type Health, ModelHost } from "../execution/ModelHost.ts"
 import { Metrics, type VersionMetrics } from "../telemetry/Metrics.ts"
 import { PlanTuner } from "../tuning/PlanTuner.ts"
@@ -77,7 +79,14 @@ const openVersion = Effect.fnUntraced(function*(
     { concurrency: "unbounded" }
   )
   const { signature } = hosted
-  const laned = yield* withInlineLane(hosted, {
+  const soloSpec = plan.soloThreads > plan.threads.threads ? { ...plan.spec, threads: plan.soloThreads } : undefined
+  const soloed = soloSpec === undefined ? hosted : yield* withSoloInstance(hosted, {
+    model,
+    version,
+    quiet,
+    open: host.open(soloSpec, soloPlan(plan.soloThreads), { runTimeoutMs: plan.runTimeoutMs, measure: true })
+  })
+  const laned = yield* withInlineLane(soloed, {
     model,
     version,
     boundMs: plan.inlineBoundMs,
@@ -106,6 +115,9 @@ const openVersion = Effect.fnUntraced(function*(
   const lane = (): Lane => laned.instances()[0]?.inline === true ? "inline" : "worker"
   return { plan, signature, codec, queue, metrics, lane, cacheNamespace } satisfies ServedVersion
 })
+
+/** One instance in a worker of its own, on so many threads. */
+const soloPlan = (threads: number): ThreadPlan => ({ instances: 1, threads, isolation: "thread", shareWorker: false })
 
 /** Why no version answers. */
 export type NotServed = ModelNotFound | VersionNotFound | VersionRetired | ModelNotReady

@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
+import * as Fs from "node:fs"
 import { fieldPath } from "../config/ConfigError.ts"
 import { modelFiles } from "../execution/ModelFiles.ts"
 import { logLine } from "../execution/PluginLog.ts"
@@ -57,6 +58,8 @@ export interface VersionPlan {
   readonly maxPaddedWaste: number
   /** Below it a run of one row is short enough for the event loop, in milliseconds; 0 where that is not wanted. */
   readonly inlineBoundMs: number
+  /** Threads of one more instance for lone rows; 0 for none. */
+  readonly soloThreads: number
   readonly timeoutMs: number
   readonly runTimeoutMs: number
   /** Said to the operator when the version starts. */
@@ -75,6 +78,16 @@ export class EntryRefused
 
 /** A quarter of what is computed may be padding, where padding changes no answer. */
 const defaultPaddedWaste = 0.25
+
+/** One more copy of a larger file would cost more memory than a lone row is worth. */
+const soloFileBytes = 200 * 1024 * 1024
+
+const fileBytes = (path: string): number => Fs.statSync(path, { throwIfNoEntry: false })?.size ?? Infinity
+
+/** Where several instances of one thread each share the cores, unless the operator decided for one end. */
+const mayHaveSolo = (entry: VersionEntry, device: Device, { instances, isolation, threads }: ThreadPlan): boolean =>
+  entry.optimizeFor === "auto" && entry.threads === undefined && entry.instances === undefined &&
+  isolation === "thread" && device === "cpu" && instances > 1 && threads === 1
 
 /** A mistyped option must not be one that silently does nothing. */
 const decodeOptions = (plugin: Plugin, options: unknown) =>
@@ -159,6 +172,7 @@ export const planVersion = Effect.fnUntraced(function*(
       serving?.inline === true && entry.inline === "auto" && entry.isolation === "thread" && device === "cpu"
         ? config.inlineBoundMs
         : 0,
+    soloThreads: mayHaveSolo(entry, device, threads) && fileBytes(path) <= soloFileBytes ? config.cores : 0,
     timeoutMs: entry.timeoutMs ?? config.timeoutMs,
     runTimeoutMs: Duration.toMillis(entry.runTimeout ?? config.runTimeout),
     notices: choice.notice === undefined ? [] : [choice.notice]

@@ -124,4 +124,34 @@ describe("Batcher", () => {
       assert.deepStrictEqual(answers.map(short), [[[0]], [[2]], [[4]], [[6]], [[8]], [[10]]])
     })
   })
+
+  describe("with an instance for lone rows", () => {
+    const withSolo = Effect.gen(function*() {
+      const gate = yield* makeGate
+      const [shared, alone] = [yield* makeInstances(2, gate.answer), yield* makeInstances(1, gate.answer)]
+      const solo = alone.hosted.instances().map((instance) => ({ ...instance, solo: true }))
+      const hosted = { ...shared.hosted, instances: () => [...shared.hosted.instances(), ...solo] }
+      return { alone, gate, shared, queue: yield* openQueue({ ...shared, hosted }) }
+    })
+
+    test("gives it a row that finds all idle, and nothing while anything is computed", function*() {
+      const { alone, gate, queue, shared } = yield* withSolo
+      const fibers = [yield* queue.start([1])]
+      yield* settled
+      fibers.push(yield* queue.start([2]), yield* queue.start([3]), yield* queue.start([4]))
+      yield* settled
+      assert.deepStrictEqual([alone.batches, shared.batches], [[[1]], [[2], [3]]])
+      yield* gate.open
+      assert.deepStrictEqual((yield* Effect.forEach(fibers, Fiber.join)).map(short), [[[2]], [[4]], [[6]], [[8]]])
+      assert.deepStrictEqual(alone.batches, [[1]])
+    })
+
+    test("gives several rows to the others", function*() {
+      const { alone, gate, queue } = yield* withSolo
+      const caller = yield* queue.start([1, 2])
+      yield* gate.open
+      assert.deepStrictEqual(short(yield* Fiber.join(caller)), [[2], [4]])
+      assert.deepStrictEqual(alone.batches, [])
+    })
+  })
 })
