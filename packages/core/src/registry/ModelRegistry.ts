@@ -84,7 +84,7 @@ const openVersion = Effect.fnUntraced(function*(
     model,
     version,
     quiet,
-    open: host.open(soloSpec, soloPlan(plan.soloThreads), { runTimeoutMs: plan.runTimeoutMs, measure: true })
+    open: host.open(soloSpec, soloPlan(plan.soloThreads), { runTimeoutMs: plan.runTimeoutMs, measure: false })
   })
   const laned = yield* withInlineLane(soloed, {
     model,
