@@ -115,6 +115,8 @@ export class BatchQueue {
   #large = 0
   #windowClosesMs: number | undefined
   #cancelWindow: () => void = nothing
+  /** The turn of the event loop ends before the next batch begins. */
+  #turnEnds = false
   #closed = false
 
   constructor(hosted: HostedModel, options: QueueOptions, runtime: QueueRuntime) {
@@ -261,7 +263,7 @@ export class BatchQueue {
   #dispatch(nowMs = this.#runtime.now()): void {
     while (this.#waiting.length > 0) {
       const instance = this.#underWay.choose(this.#hosted.instances(), nowMs, this.#waiting.length)
-      if (instance === undefined || this.#collects(nowMs)) return
+      if (instance === undefined || (instance.inline && this.#turnEnds) || this.#collects(nowMs)) return
       this.#limits.maxBatchSize = this.#batchSize
       this.#limits.latencyTargetMs = instance.inline
         ? Math.min(inlineBatchMs, this.#options.latencyTargetMs)
@@ -275,6 +277,15 @@ export class BatchQueue {
         this.#runtime.traced(spans, batch.length, (end) => this.#start(instance, batch, nowMs, end))
       }
     }
+  }
+
+  /** On the event loop, those who are answered now can be in the next batch with their next request: half as many runs. */
+  #dispatchNextTurn(): void {
+    this.#turnEnds = true
+    setImmediate(() => {
+      this.#turnEnds = false
+      this.#dispatch()
+    })
   }
 
   /** Whether the window is still open: then it dispatches when it closes. */
@@ -317,7 +328,8 @@ export class BatchQueue {
       }
       this.#retryLost(batch, outcomes)
       // The next batch first: the instance computes it while answers are written.
-      this.#dispatch(nowMs)
+      if (instance.inline) this.#dispatchNextTurn()
+      else this.#dispatch(nowMs)
       this.#answer(batch, outcomes, underWay.startedMs)
       end()
     })

@@ -6,9 +6,9 @@ import { modelId } from "@sluice/domain/Ids"
 import type { TensorMap } from "@sluice/domain/Tensor"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { HostedModel, Instance } from "./HostedModel.ts"
+import { timedRun } from "./TimedRuns.ts"
 
 export interface SoloOptions {
   readonly model: string
@@ -25,24 +25,13 @@ const worthIt = 1.15
 /** Runs of each that are compared; the least counts, for a noisy machine only ever makes runs longer. */
 const comparedRuns = 8
 
-/** Buffers are moved away with a run. */
-const copyOf = (inputs: TensorMap): TensorMap => structuredClone(inputs)
-
-/** What one run takes; Infinity where it fails. */
-const runMs = (instance: Instance, inputs: TensorMap): Effect.Effect<number> =>
-  Effect.callback((resume) => {
-    instance.run(copyOf(inputs), (result) => {
-      resume(Effect.succeed(Result.isSuccess(result) ? result.success.computeMs : Infinity))
-    })
-  })
-
 /** How many times as fast a row is on the second, run in turns so that both see the same machine. */
 const speedUp = Effect.fnUntraced(function*(shared: Instance, solo: Instance, inputs: TensorMap) {
   let sharedMs = Infinity
   let soloMs = Infinity
   for (let run = 0; run < comparedRuns; run++) {
-    sharedMs = Math.min(sharedMs, yield* runMs(shared, inputs))
-    soloMs = Math.min(soloMs, yield* runMs(solo, inputs))
+    sharedMs = Math.min(sharedMs, (yield* timedRun(shared, inputs)).computeMs)
+    soloMs = Math.min(soloMs, (yield* timedRun(solo, inputs)).computeMs)
   }
   return sharedMs / soloMs
 })

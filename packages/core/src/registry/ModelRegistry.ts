@@ -90,6 +90,7 @@ const openVersion = Effect.fnUntraced(function*(
     model,
     version,
     boundMs: plan.inlineBoundMs,
+    quiet,
     load: Effect.suspend(() => plugin.load(plan.context, plan.options)),
     onLane: (isInline) => metrics.inline(isInline)
   })

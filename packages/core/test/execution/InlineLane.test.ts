@@ -67,6 +67,7 @@ const laneOf = Effect.fnUntraced(function*(
     model: "tiny",
     version: "v1",
     boundMs: 0.1,
+    quiet: Effect.void,
     load: Effect.as(load, { signature, run }),
     onLane: (isInline) => lanes.push(isInline)
   })
