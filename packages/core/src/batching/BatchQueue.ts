@@ -3,92 +3,22 @@
  * answers. Plain code without fibers, for tens of thousands of rows a second pass here; the decisions are elsewhere, pure.
  */
 import { DeadlineExceeded, InstanceLost, Overloaded } from "@sluice/domain/Errors"
-import type { Priority } from "@sluice/domain/PredictRequest"
-import type { TensorMap } from "@sluice/domain/Tensor"
 import * as Result from "effect/Result"
 import type { HostedModel, Instance } from "../execution/HostedModel.ts"
-import { nowhere } from "../Roster.ts"
-import type { VersionMetrics } from "../telemetry/Metrics.ts"
-import { isTooLate, type Load, retryAfterMs } from "./Admission.ts"
+import { isTooLate, type Load, predictedFinishMs, retryAfterMs } from "./Admission.ts"
 import { BatchGrowth } from "./BatchGrowth.ts"
-import type { BatchRun, RowOutcome } from "./BatchRun.ts"
+import type { RowOutcome } from "./BatchRun.ts"
+import { BatchWindow } from "./BatchWindow.ts"
 import { CostModel } from "./CostModel.ts"
-import { Deadlines, type DeadlinesOptions } from "./Deadlines.ts"
+import { Deadlines } from "./Deadlines.ts"
 import { dueTimes, paceMs } from "./DueTimes.ts"
+import { Lateness } from "./Lateness.ts"
+import { type PendingRequest, pendingRequest, type QueuedRow, queuedRows, type Settle } from "./PendingRequest.ts"
 import type { BatchLimits } from "./PlanBatch.ts"
+import type { QueueLimits, QueueOptions, QueueRuntime } from "./QueueOptions.ts"
 import type { RowResult, Submission } from "./Submission.ts"
 import { type BatchUnderWay, UnderWay } from "./UnderWay.ts"
 import { WaitingQueue } from "./WaitingQueue.ts"
-
-export interface QueueLimits {
-  readonly maxBatchSize: number
-  /** Batches are as large as allowed, whether that raises throughput or not. */
-  readonly fixedBatchSize: boolean
-  /** Padded cost: items × the costliest of them. */
-  readonly maxBatchCost: number
-  /** The share of a batch's padded cost that may be padding, 0 to 1. */
-  readonly maxPaddedWaste: number
-  /** No batch is formed that is predicted to take longer, in milliseconds. */
-  readonly latencyTargetMs: number
-  /** How long to collect from the first arrival on, in milliseconds; 0 dispatches what is there. */
-  readonly windowMs: number
-  /** How many rows may wait. A request counts for one batch at most, so that a large one leaves room for others. */
-  readonly queueCapacity: number
-}
-
-export interface QueueOptions extends QueueLimits {
-  readonly model: string
-  readonly version: string
-  readonly metrics: VersionMetrics
-  readonly padding: Readonly<Record<string, number>>
-}
-
-/** What the queue needs of the world around it. */
-export interface QueueRuntime {
-  readonly now: () => number
-  readonly schedule: DeadlinesOptions<never>["schedule"]
-  /** 0 to 1. */
-  readonly random: () => number
-  readonly run: BatchRun
-  /** Wraps the start of a batch in its span; calls `start` at once. `end` is to be called when the batch has ended. */
-  readonly traced: (
-    requests: ReadonlyArray<Submission["span"]>,
-    batchSize: number,
-    start: (end: () => void) => void
-  ) => void
-}
-
-export type Settle = (outcome: Result.Result<ReadonlyArray<RowResult>, DeadlineExceeded>) => void
-
-/** A request that has no answer yet. */
-interface Pending {
-  readonly submission: Submission
-  readonly deadlineMs: number
-  readonly arrivedMs: number
-  readonly results: Array<RowResult>
-  readonly settle: Settle
-  readonly rows: Array<QueuedRow>
-  /** How many rows have no result. */
-  open: number
-  /** How many rows wait. */
-  waiting: number
-  settled: boolean
-  place: number
-}
-
-interface QueuedRow {
-  readonly inputs: TensorMap
-  readonly cost: number
-  readonly priority: Priority
-  readonly consistent: boolean
-  readonly dueMs: number
-  readonly request: Pending
-  /** Its place in the request. */
-  readonly index: number
-  /** Its instance ended while it computed this row, which is tried once more. */
-  readonly lostBefore: boolean
-  waits: boolean
-}
 
 const nothing = (): void => undefined
 
@@ -106,15 +36,15 @@ export class BatchQueue {
   readonly #underWay = new UnderWay()
   readonly #costs = new CostModel()
   readonly #growth: BatchGrowth | undefined
-  readonly #deadlines: Deadlines<Pending>
+  readonly #deadlines: Deadlines<PendingRequest>
+  readonly #window: BatchWindow
+  readonly #lateness = new Lateness()
   readonly #lost: RowResult
   readonly #limits: BatchLimits & { maxBatchSize: number; latencyTargetMs: number }
   /** What of `queueCapacity` is taken. */
   #occupied = 0
   /** Requests with more rows than a batch that wait now. */
   #large = 0
-  #windowClosesMs: number | undefined
-  #cancelWindow: () => void = nothing
   /** The turn of the event loop ends before the next batch begins. */
   #turnEnds = false
   #closed = false
@@ -134,7 +64,8 @@ export class BatchQueue {
       predictMs: (cost) => this.#costs.predict(cost)
     }
     this.#lost = Result.fail(new InstanceLost({ model, version, retryAfterMs: reopenMs }))
-    this.#deadlines = new Deadlines<Pending>({ ...runtime, expire: (request) => this.#expire(request) })
+    this.#window = new BatchWindow({ ...options, ...runtime, onClose: () => this.#dispatch() })
+    this.#deadlines = new Deadlines<PendingRequest>({ ...runtime, expire: (request) => this.#expire(request) })
     hosted.onChange(() => this.#dispatch())
   }
 
@@ -145,23 +76,12 @@ export class BatchQueue {
   submit(submission: Submission, settle: Settle): Result.Result<() => void, Overloaded> {
     const { rows } = submission
     const arrivedMs = this.#runtime.now()
-    const request: Pending = {
-      submission,
-      deadlineMs: submission.deadlineMs,
-      arrivedMs,
-      results: rows.map(() => this.#lost),
-      settle,
-      rows: [],
-      open: rows.length,
-      waiting: 0,
-      settled: false,
-      place: nowhere
-    }
+    const request = pendingRequest(submission, arrivedMs, this.#lost, settle)
     if (this.#closed || rows.length === 0) {
       queueMicrotask(() => this.#settle(request, Result.succeed(request.results)))
       return Result.succeed(() => this.#leave(request))
     }
-    const refused = this.#refusal(submission, arrivedMs)
+    const refused = this.#refusal(request)
     if (refused !== undefined) return Result.fail(refused)
     this.#enqueue(request)
     this.#deadlines.add(request)
@@ -172,19 +92,22 @@ export class BatchQueue {
   /** Answers everybody who has no answer: with what there is, and for the rest that the instance is gone. */
   close(): void {
     this.#closed = true
-    this.#cancelWindow()
+    this.#window.close()
     for (const request of this.#deadlines.clear()) this.#settle(request, Result.succeed(request.results))
   }
 
-  #refusal({ deadlineMs, priority, rows }: Submission, nowMs: number): Overloaded | undefined {
+  #refusal(request: PendingRequest): Overloaded | undefined {
+    const { arrivedMs, deadlineMs, submission: { priority, rows } } = request
     const { maxBatchSize, metrics, model, queueCapacity, version } = this.#options
     const full = this.#occupied > 0 && this.#occupied + Math.min(rows.length, maxBatchSize) > queueCapacity
-    const ahead = this.#waiting.ahead(priority, deadlineMs)
+    const load = this.#load(this.#waiting.ahead(priority, deadlineMs), arrivedMs)
     let cost = 0
     for (const row of rows) cost += row.cost
-    if (!full && !isTooLate(this.#load(ahead, nowMs), rows.length, cost, deadlineMs - nowMs)) return undefined
+    request.predictedMs = predictedFinishMs(load, rows.length, cost)
+    const remainingMs = (deadlineMs - arrivedMs) / this.#lateness.factor
+    if (!full && !isTooLate(load, rows.length, cost, remainingMs)) return undefined
     metrics.refused(rows.length, full ? "queue_full" : "too_late")
-    const all = this.#load({ rows: this.#waiting.length, cost: this.#waiting.cost }, nowMs)
+    const all = this.#load({ rows: this.#waiting.length, cost: this.#waiting.cost }, arrivedMs)
     return new Overloaded({ model, version, retryAfterMs: retryAfterMs(all, this.#runtime.random()) })
   }
 
@@ -199,28 +122,17 @@ export class BatchQueue {
     }
   }
 
-  #enqueue(request: Pending): void {
-    const { arrivedMs, deadlineMs, submission: { consistent, priority, rows } } = request
-    if (isLarge(request, this.#options)) this.#large++
+  #enqueue(request: PendingRequest): void {
+    const { arrivedMs, deadlineMs, submission: { rows } } = request
     // One row with a deadline is the common case, and due at it.
     const due = rows.length === 1 && deadlineMs < Infinity ? [deadlineMs] : dueTimes({
       deadlineMs,
       arrivedMs,
       costs: rows.map((row) => row.cost),
       msPerCost: this.#paceMs(),
-      sharers: Math.max(1, this.#large)
+      sharers: this.#large + 1
     })
-    this.#add(rows.map(({ cost, inputs }, index) => ({
-      inputs,
-      cost,
-      priority,
-      consistent,
-      dueMs: due[index]!,
-      request,
-      index,
-      lostBefore: false,
-      waits: true
-    })))
+    this.#add(queuedRows(request, due))
   }
 
   /** How many share the work. */
@@ -246,6 +158,7 @@ export class BatchQueue {
     for (const row of rows) {
       const { request } = row
       request.rows.push(row)
+      if (request.waiting === 0 && isLarge(request, this.#options)) this.#large++
       if (++request.waiting <= this.#options.maxBatchSize) this.#occupied++
     }
     this.#waiting.addAll(rows)
@@ -290,22 +203,9 @@ export class BatchQueue {
 
   /** Whether the window is still open: then it dispatches when it closes. */
   #collects(nowMs: number): boolean {
-    const { windowMs } = this.#options
-    if (windowMs === 0 || this.#waiting.length >= this.#batchSize) return false
-    const { dueMs, request } = this.#waiting.first!
-    // A member whose deadline is near closes it early, with time left to be computed in.
-    const neededMs = Math.max(2 * this.#costs.predict(this.#waiting.cost), (dueMs - request.arrivedMs) / 10)
-    const closesMs = Math.min(request.arrivedMs + windowMs, dueMs - neededMs)
-    if (closesMs <= nowMs) return false
-    if (closesMs !== this.#windowClosesMs) {
-      this.#cancelWindow()
-      this.#windowClosesMs = closesMs
-      this.#cancelWindow = this.#runtime.schedule(closesMs - nowMs, () => {
-        this.#windowClosesMs = undefined
-        this.#dispatch()
-      })
-    }
-    return true
+    if (this.#options.windowMs === 0 || this.#waiting.length >= this.#batchSize) return false
+    const { dueMs, request: { arrivedMs } } = this.#waiting.first!
+    return this.#window.isOpen({ arrivedMs, dueMs, batchMs: this.#costs.predict(this.#waiting.cost) }, nowMs)
   }
 
   #start(instance: Instance, batch: ReadonlyArray<QueuedRow>, startedMs: number, end: () => void): void {
@@ -355,25 +255,28 @@ export class BatchQueue {
       request.results[index] = Result.isFailure(outcome)
         ? Result.fail(outcome.failure)
         : Result.succeed({ outputs: outcome.success.outputs, computeMs: outcome.success.computeMs, cost, queueMs })
-      if (--request.open === 0) this.#settle(request, Result.succeed(request.results))
+      if (--request.open > 0) continue
+      this.#lateness.observe(request.predictedMs, this.#runtime.now() - request.arrivedMs)
+      this.#settle(request, Result.succeed(request.results))
     }
   }
 
-  #settle(request: Pending, outcome: Parameters<Settle>[0]): void {
+  #settle(request: PendingRequest, outcome: Parameters<Settle>[0]): void {
     if (request.settled) return
     request.settled = true
     this.#deadlines.remove(request)
     request.settle(outcome)
   }
 
-  #expire(request: Pending): void {
-    const { submission: { timeoutMs }, waiting } = request
+  #expire(request: PendingRequest): void {
+    const { arrivedMs, predictedMs, submission: { timeoutMs }, waiting } = request
+    this.#lateness.observe(predictedMs, this.#runtime.now() - arrivedMs)
     this.#options.metrics.dropped(waiting, "expired")
     this.#drop(request)
     this.#settle(request, Result.fail(new DeadlineExceeded({ timeoutMs })))
   }
 
-  #leave(request: Pending): void {
+  #leave(request: PendingRequest): void {
     if (request.settled) return
     request.settled = true
     this.#deadlines.remove(request)
@@ -382,7 +285,7 @@ export class BatchQueue {
   }
 
   /** Its rows that wait are never computed. */
-  #drop(request: Pending): void {
+  #drop(request: PendingRequest): void {
     if (request.waiting === 0) return
     const rows = request.rows.filter((row) => row.waits)
     this.#waiting.remove(rows)
@@ -392,7 +295,7 @@ export class BatchQueue {
 }
 
 /** A request of more rows than a batch shares the queue with others; a smaller one is simply next. */
-const isLarge = ({ submission }: Pending, { maxBatchSize }: QueueLimits): boolean =>
+const isLarge = ({ submission }: PendingRequest, { maxBatchSize }: QueueLimits): boolean =>
   submission.rows.length > maxBatchSize
 
 const isLost = (outcome: RowOutcome): boolean => Result.isFailure(outcome) && outcome.failure._tag === "InstanceLost"

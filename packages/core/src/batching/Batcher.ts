@@ -10,8 +10,9 @@ import type * as Scope from "effect/Scope"
 import type { HostedModel } from "../execution/HostedModel.ts"
 import { monotonicReader } from "../Monotonic.ts"
 import { withBatchSpan } from "../telemetry/Spans.ts"
-import { BatchQueue, type QueueOptions, type QueueRuntime } from "./BatchQueue.ts"
+import { BatchQueue } from "./BatchQueue.ts"
 import { makeBatchRun } from "./BatchRun.ts"
+import type { QueueOptions, QueueRuntime } from "./QueueOptions.ts"
 
 const open = Effect.fnUntraced(function*(hosted: HostedModel, options: QueueOptions) {
   const { model, padding, version } = options

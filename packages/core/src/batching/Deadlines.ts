@@ -3,6 +3,7 @@
  * before, and a timer each would cost more than their queueing.
  */
 import { type Member, Roster } from "../Roster.ts"
+import type { Schedule } from "./QueueOptions.ts"
 
 export interface Expiring extends Member {
   /** Monotonic, in milliseconds. */
@@ -14,8 +15,7 @@ const granularityMs = 1
 
 export interface DeadlinesOptions<Request> {
   readonly now: () => number
-  /** Calls back after so many milliseconds, unless the function that it returns was called before. */
-  readonly schedule: (delayMs: number, wake: () => void) => () => void
+  readonly schedule: Schedule
   readonly expire: (request: Request) => void
 }
 

@@ -3,7 +3,7 @@
  */
 import { it } from "@effect/vitest"
 import { Batcher } from "@sluice/core/batching/Batcher"
-import type { QueueOptions } from "@sluice/core/batching/BatchQueue"
+import type { QueueOptions } from "@sluice/core/batching/QueueOptions"
 import type { BatchRow, RowResult } from "@sluice/core/batching/Submission"
 import { monotonicReader } from "@sluice/core/Monotonic"
 import { VersionMeters } from "@sluice/core/telemetry/VersionMeters"
