@@ -20,7 +20,7 @@ export interface Load {
  * What a prediction is multiplied with before it is held against the time left. Work is late more often than early:
  * batches are not always full, padding is not foreseen, and other work takes the processor, but nothing takes it less.
  */
-const safetyFactor = 1.1
+const safetyFactor = 1.25
 
 /** How long a batch is taken to run before anything is known, in milliseconds. */
 const unknownBatchMs = 50

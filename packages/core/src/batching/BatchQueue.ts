@@ -175,6 +175,7 @@ export class BatchQueue {
   /** Gives batches to instances for as long as rows wait and an instance can take one. */
   #dispatch(nowMs = this.#runtime.now()): void {
     while (this.#waiting.length > 0) {
+      this.#dropHopeless(nowMs)
       const instance = this.#underWay.choose(this.#hosted.instances(), nowMs, this.#waiting.length)
       if (instance === undefined || (instance.inline && this.#turnEnds) || this.#collects(nowMs)) return
       this.#limits.maxBatchSize = this.#batchSize
@@ -189,6 +190,16 @@ export class BatchQueue {
         const spans = batch.map((row) => row.request.submission.span)
         this.#runtime.traced(spans, batch.length, (end) => this.#start(instance, batch, nowMs, end))
       }
+    }
+  }
+
+  /** While others wait, no instance computes what its caller would get too late; those due first are at the front. */
+  #dropHopeless(nowMs: number): void {
+    while (this.#waiting.length > 1) {
+      const { cost, request } = this.#waiting.first!
+      if (nowMs + this.#costs.predict(cost) <= request.deadlineMs) return
+      this.#deadlines.remove(request)
+      this.#expire(request)
     }
   }
 
