@@ -12,6 +12,8 @@ export interface ThreadPlan {
   readonly isolation: Isolation
   /** Never with `process`: there each instance has its own. */
   readonly shareWorker: boolean
+  /** The number of the first shared worker; 0 when left out. */
+  readonly firstSlot?: number
 }
 
 /** What a plugin leaves unsaid: one instance that may use every core, in a worker of its own. */

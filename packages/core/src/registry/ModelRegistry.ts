@@ -84,7 +84,7 @@ const openVersion = Effect.fnUntraced(function*(
     model,
     version,
     quiet,
-    open: host.open(soloSpec, soloPlan(plan.soloThreads), { runTimeoutMs: plan.runTimeoutMs, measure: false })
+    open: host.open(soloSpec, soloPlan(plan), { runTimeoutMs: plan.runTimeoutMs, measure: false })
   })
   const laned = yield* withInlineLane(soloed, {
     model,
@@ -117,8 +117,14 @@ const openVersion = Effect.fnUntraced(function*(
   return { plan, signature, codec, queue, metrics, lane, cacheNamespace } satisfies ServedVersion
 })
 
-/** One instance in a worker of its own, on so many threads. */
-const soloPlan = (threads: number): ThreadPlan => ({ instances: 1, threads, isolation: "thread", shareWorker: false })
+/** One instance on so many threads, where the last of the others is: they are given batches in their order. */
+const soloPlan = ({ soloThreads, threads: { instances, shareWorker } }: VersionPlan): ThreadPlan => ({
+  instances: 1,
+  threads: soloThreads,
+  isolation: "thread",
+  shareWorker,
+  firstSlot: instances - 1
+})
 
 /** Why no version answers. */
 export type NotServed = ModelNotFound | VersionNotFound | VersionRetired | ModelNotReady
