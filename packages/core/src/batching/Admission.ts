@@ -43,15 +43,26 @@ export const predictedFinishMs = (load: Load, rows: number, cost: number): numbe
   return (allMs - lastMs) / Math.max(1, load.instances) + lastMs
 }
 
+/** An idle version refuses only what would take so many times as long as there is. */
+const hopeless = 4
+
 /**
- * Whether rows that have `remainingMs` left should be refused now. A batch for an idle server never is while it has any
- * time left: only its measured duration can mend a model that is wrong.
+ * Whether rows that have `remainingMs` left should be refused now. `lateness` is by how many times requests take longer
+ * than predicted; it is the waiting that does, so an idle version is not held to it. There only what is beyond hope is
+ * refused: nothing but a measured run can mend a model that is wrong.
  */
-export const isTooLate = (load: Load, rows: number, cost: number, remainingMs: number): boolean => {
+export const isTooLate = (
+  load: Load,
+  rows: number,
+  cost: number,
+  remainingMs: number,
+  lateness = 1
+): boolean => {
   if (remainingMs <= 0) return true
+  const finishMs = predictedFinishMs(load, rows, cost)
   const isIdle = load.rowsAhead === 0 && load.underWayMs === 0
-  if (isIdle && rows <= load.batchItems) return false
-  return predictedFinishMs(load, rows, cost) * safetyFactor > remainingMs
+  if (isIdle) return rows > load.batchItems && finishMs > hopeless * remainingMs
+  return finishMs * safetyFactor * lateness > remainingMs
 }
 
 /**

@@ -3,6 +3,7 @@
  * answers. Plain code without fibers, for tens of thousands of rows a second pass here; the decisions are elsewhere, pure.
  */
 import { DeadlineExceeded, InstanceLost, Overloaded } from "@sluice/domain/Errors"
+import type { Priority } from "@sluice/domain/PredictRequest"
 import * as Result from "effect/Result"
 import type { HostedModel, Instance } from "../execution/HostedModel.ts"
 import { isTooLate, type Load, predictedFinishMs, retryAfterMs } from "./Admission.ts"
@@ -11,7 +12,7 @@ import type { RowOutcome } from "./BatchRun.ts"
 import { BatchWindow } from "./BatchWindow.ts"
 import { CostModel } from "./CostModel.ts"
 import { Deadlines } from "./Deadlines.ts"
-import { dueTimes, paceMs } from "./DueTimes.ts"
+import { dueTime, dueTimes, paceMs } from "./DueTimes.ts"
 import { Lateness } from "./Lateness.ts"
 import { type PendingRequest, pendingRequest, type QueuedRow, queuedRows, type Settle } from "./PendingRequest.ts"
 import type { BatchLimits } from "./PlanBatch.ts"
@@ -38,7 +39,12 @@ export class BatchQueue {
   readonly #growth: BatchGrowth | undefined
   readonly #deadlines: Deadlines<PendingRequest>
   readonly #window: BatchWindow
-  readonly #lateness = new Lateness()
+  /** Rows of a lower priority are passed by those who come later, which is no reason to refuse others. */
+  readonly #lateness: Readonly<Record<Priority, Lateness>> = {
+    high: new Lateness(),
+    normal: new Lateness(),
+    low: new Lateness()
+  }
   readonly #lost: RowResult
   readonly #limits: BatchLimits & { maxBatchSize: number; latencyTargetMs: number }
   /** What of `queueCapacity` is taken. */
@@ -100,12 +106,12 @@ export class BatchQueue {
     const { arrivedMs, deadlineMs, submission: { priority, rows } } = request
     const { maxBatchSize, metrics, model, queueCapacity, version } = this.#options
     const full = this.#occupied > 0 && this.#occupied + Math.min(rows.length, maxBatchSize) > queueCapacity
-    const load = this.#load(this.#waiting.ahead(priority, deadlineMs), arrivedMs)
+    const load = this.#load(this.#waiting.ahead(priority, dueTime(arrivedMs, deadlineMs)), arrivedMs)
     let cost = 0
     for (const row of rows) cost += row.cost
     request.predictedMs = predictedFinishMs(load, rows.length, cost)
-    const remainingMs = (deadlineMs - arrivedMs) / this.#lateness.factor
-    if (!full && !isTooLate(load, rows.length, cost, remainingMs)) return undefined
+    const lateness = this.#lateness[priority].factor(arrivedMs)
+    if (!full && !isTooLate(load, rows.length, cost, deadlineMs - arrivedMs, lateness)) return undefined
     metrics.refused(rows.length, full ? "queue_full" : "too_late")
     const all = this.#load({ rows: this.#waiting.length, cost: this.#waiting.cost }, arrivedMs)
     return new Overloaded({ model, version, retryAfterMs: retryAfterMs(all, this.#runtime.random()) })
@@ -124,8 +130,7 @@ export class BatchQueue {
 
   #enqueue(request: PendingRequest): void {
     const { arrivedMs, deadlineMs, submission: { rows } } = request
-    // One row with a deadline is the common case, and due at it.
-    const due = rows.length === 1 && deadlineMs < Infinity ? [deadlineMs] : dueTimes({
+    const due = rows.length === 1 ? [dueTime(arrivedMs, deadlineMs)] : dueTimes({
       deadlineMs,
       arrivedMs,
       costs: rows.map((row) => row.cost),
@@ -267,9 +272,14 @@ export class BatchQueue {
         ? Result.fail(outcome.failure)
         : Result.succeed({ outputs: outcome.success.outputs, computeMs: outcome.success.computeMs, cost, queueMs })
       if (--request.open > 0) continue
-      this.#lateness.observe(request.predictedMs, this.#runtime.now() - request.arrivedMs)
+      this.#noteFinish(request)
       this.#settle(request, Result.succeed(request.results))
     }
+  }
+
+  #noteFinish({ arrivedMs, predictedMs, submission: { priority } }: PendingRequest): void {
+    const nowMs = this.#runtime.now()
+    this.#lateness[priority].observe(predictedMs, nowMs - arrivedMs, nowMs)
   }
 
   #settle(request: PendingRequest, outcome: Parameters<Settle>[0]): void {
@@ -280,8 +290,8 @@ export class BatchQueue {
   }
 
   #expire(request: PendingRequest): void {
-    const { arrivedMs, predictedMs, submission: { timeoutMs }, waiting } = request
-    this.#lateness.observe(predictedMs, this.#runtime.now() - arrivedMs)
+    const { submission: { timeoutMs }, waiting } = request
+    this.#noteFinish(request)
     this.#options.metrics.dropped(waiting, "expired")
     this.#drop(request)
     this.#settle(request, Result.fail(new DeadlineExceeded({ timeoutMs })))

@@ -2,15 +2,20 @@
  * When the rows of a request are due: their order among the rows of others.
  */
 
-/** A row without a deadline is due this long after its arrival, so that it is passed by for a bounded time. */
-const patienceMs = 60_000
+/**
+ * A row is due this long after its arrival at the latest: who allows more time lets more urgent rows pass, but only so many.
+ */
+const patienceMs = 1_000
+
+/** When a row is due that is alone in its request: at its deadline, or when its patience ends. */
+export const dueTime = (arrivedMs: number, deadlineMs: number): number => Math.min(deadlineMs, arrivedMs + patienceMs)
 
 /**
  * One due time a row, in milliseconds on the clock of its arguments, never falling.
  *
  * Rows of one request are due one after another, as if it had sent them at the pace of a fair share; others' rows come in
  * between. Virtual time as in start-time fair queueing (Goyal, Vin, Cheng: SIGCOMM 1996), put on top of earliest deadline
- * first: a request of one row is due at its deadline. The share is 1 / (1 + sharers)²: whatever the number of large requests,
+ * first: a request of one row is due at its deadline, or after a second. The share is 1 / (1 + sharers)²: whatever the number of large requests,
  * their shares sum to less than two thirds (Σ 1 / (1 + k)² = 0.64), so that single rows find room between them.
  */
 export const dueTimes = (input: {
@@ -24,7 +29,7 @@ export const dueTimes = (input: {
   readonly sharers: number
 }): ReadonlyArray<number> => {
   const { arrivedMs, costs, deadlineMs, msPerCost, sharers } = input
-  const firstMs = deadlineMs === Infinity ? arrivedMs + patienceMs : deadlineMs
+  const firstMs = dueTime(arrivedMs, deadlineMs)
   if (costs.length === 1) return [firstMs]
   const pace = msPerCost * (1 + sharers) ** 2
   let before = 0

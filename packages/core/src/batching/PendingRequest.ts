@@ -63,6 +63,7 @@ export const queuedRows = (request: PendingRequest, due: ReadonlyArray<number>):
     cost,
     priority,
     consistent,
+    arrivedMs: request.arrivedMs,
     dueMs: due[index]!,
     request,
     index,

@@ -17,6 +17,8 @@ export interface Plannable {
   readonly priority: Priority
   /** Must be computed in a batch of its own. */
   readonly consistent: boolean
+  /** Monotonic, in milliseconds. */
+  readonly arrivedMs: number
   /** The order within a priority, earliest first (see `dueTimes`). */
   readonly dueMs: number
 }
@@ -56,16 +58,21 @@ const mostLooks = 512
 export const lookahead = (maxBatchSize: number): number => Math.min(mostLooks, Math.max(64, 4 * maxBatchSize))
 
 /**
- * The level whose first row leads the next batch: the highest one that waits, or one that was passed by too often.
- * -1 when nothing waits. `passedBy` counts the batches in a row that others led while it waited.
+ * The level whose first row leads the next batch: the highest one that waits, or one that was passed by too often and whose
+ * first row waits longer than that one's, so that nobody is answered sooner for asking at a lower priority. -1 when nothing
+ * waits. `passedBy` counts the batches in a row that other levels led while it waited.
  */
 export const leadingLevel = (
-  levels: ReadonlyArray<Level<unknown>>,
+  levels: ReadonlyArray<Level<Pick<Plannable, "arrivedMs">>>,
   passedBy: ReadonlyArray<number>
 ): number => {
   let lead = -1
   for (let level = 0; level < levels.length; level++) {
-    if (levels[level]!.length > 0 && (lead === -1 || passedBy[level]! >= maxPassedBy)) lead = level
+    const waiting = levels[level]!
+    if (waiting.length === 0) continue
+    const isOverdue = lead >= 0 && passedBy[level]! >= maxPassedBy &&
+      waiting.at(0).arrivedMs <= levels[lead]!.at(0).arrivedMs
+    if (lead === -1 || isOverdue) lead = level
   }
   return lead
 }

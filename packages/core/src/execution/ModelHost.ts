@@ -80,7 +80,9 @@ const openOn = (pool: WorkerPool["Service"], metrics: Metrics["Service"]) => {
 
     // Versions of one plugin share a worker for each instance number, so that together they use no more threads.
     const workerOf = (slot: number) =>
-      plan.shareWorker ? pool.shared(`${spec.pluginUrl}#${(plan.firstSlot ?? 0) + slot}`) : pool.dedicated(plan.isolation)
+      plan.shareWorker
+        ? pool.shared(`${spec.pluginUrl}#${(plan.firstSlot ?? 0) + slot}`)
+        : pool.dedicated(plan.isolation)
 
     const toRunError = (error: CallError): RunError => {
       runFork(Effect.logError(`a batch of ${modelId(model, version)} failed: ${error.reason}`))

@@ -64,10 +64,17 @@ describe("isTooLate", () => {
     ["without a deadline", busy, 5000, 5000, Infinity, false],
     ["without any time left", idle, 1, 10, 0, true],
     ["past the time left by a model that nobody would mend", idle, 1, 1e6, 10, false],
-    ["a large request past the time left on an idle server", idle, 5000, 5000, 10, true],
+    ["a large request beyond hope on an idle server", idle, 5000, 5000, 10, true],
+    ["a few batches past the time left on an idle server", idle, 16, 16, predictedFinishMs(idle, 16, 16) / 3, false],
     ["unknown", { ...busy, model: { fixedMs: 0, perCostMs: 0, known: false } }, 1, 10, 1, false]
   ])("of rows %s", (_, load, rows, cost, remainingMs, expected) => {
     assert.strictEqual(isTooLate(load, rows, cost, remainingMs), expected)
+  })
+
+  it("holds the waiting to how late requests are, and no idle version", () => {
+    assert.isFalse(isTooLate(busy, 1, 10, 200))
+    assert.isTrue(isTooLate(busy, 1, 10, 200, 3))
+    assert.isFalse(isTooLate(idle, 16, 16, predictedFinishMs(idle, 16, 16), 3))
   })
 
   it("refuses nobody with more time than one that is admitted", () => {

@@ -12,7 +12,8 @@ describe("dueTimes", () => {
     ["a single row at its deadline", {}, [1000]],
     ["the rows of one request one after another", { costs: [1, 3, 1] }, [1000, 1008, 1032]],
     ["further apart the more requests share", { costs: [1, 1, 1], sharers: 3 }, [1000, 1032, 1064]],
-    ["a row without a deadline a minute after its arrival", { deadlineMs: Infinity }, [60_100]],
+    ["a row without a deadline a second after its arrival", { deadlineMs: Infinity }, [1_100]],
+    ["a row with much time a second after its arrival", { deadlineMs: 60_000 }, [1_100]],
     ["nothing of a request without rows", { costs: [] }, []]
   ])("puts %s", (_, options, expected) => {
     assert.deepStrictEqual(dueTimes({ ...request, ...options }), expected)

@@ -99,14 +99,16 @@ describe("planBatch", () => {
 })
 
 describe("leadingLevel", () => {
-  const level = (length: number) => ({ length, at: () => undefined })
+  /** By level: how many rows wait, and since when the first does. */
+  const level = ([length, arrivedMs]: readonly [number, number]) => ({ length, at: () => ({ arrivedMs }) })
 
-  it.each<[string, ReadonlyArray<number>, ReadonlyArray<number>, number]>([
-    ["none while nothing waits", [0, 0, 0], [0, 0, 0], -1],
-    ["the highest that waits", [0, 2, 2], [0, 0, 3], 1],
-    ["one that was passed by too often", [5, 0, 2], [0, 0, maxPassedBy], 2],
-    ["an empty one never", [5, 1, 0], [0, 0, maxPassedBy], 0]
-  ])("is %s", (_, lengths, passedBy, expected) => {
-    assert.strictEqual(leadingLevel(lengths.map(level), passedBy), expected)
+  it.each<[string, ReadonlyArray<readonly [number, number]>, ReadonlyArray<number>, number]>([
+    ["none while nothing waits", [[0, 0], [0, 0], [0, 0]], [0, 0, 0], -1],
+    ["the highest that waits", [[0, 0], [2, 9], [2, 1]], [0, 0, 3], 1],
+    ["one that was passed by too often and waits longer", [[5, 9], [0, 0], [2, 1]], [0, 0, maxPassedBy], 2],
+    ["none that would be answered sooner than a higher one", [[5, 1], [0, 0], [2, 9]], [0, 0, maxPassedBy], 0],
+    ["an empty one never", [[5, 9], [1, 9], [0, 0]], [0, 0, maxPassedBy], 0]
+  ])("is %s", (_, waiting, passedBy, expected) => {
+    assert.strictEqual(leadingLevel(waiting.map(level), passedBy), expected)
   })
 })

@@ -12,14 +12,14 @@ export interface Row extends Plannable {
   readonly length: number
 }
 
-export type RowShape = Omit<Row, "id" | "inputs">
+export type RowShape = Omit<Row, "id" | "inputs" | "arrivedMs">
 
 export const priorities: ReadonlyArray<Priority> = ["high", "normal", "low"]
 
 export const rowOf = (id: number, shape: Partial<RowShape> = {}): Row => {
   const { consistent = false, cost = 1, dueMs = 0, length = 1, priority = "normal" } = shape
   const inputs = { ids: { datatype: "INT32" as const, shape: [1, length], data: new Int32Array(length) } }
-  return { id, inputs, cost, priority, consistent, dueMs, length }
+  return { id, inputs, cost, priority, consistent, arrivedMs: id, dueMs, length }
 }
 
 export const ids = (rows: ReadonlyArray<Row>): ReadonlyArray<number> => rows.map((row) => row.id)

@@ -107,12 +107,16 @@ function* inferText(request: OipInferRequest, result: InferResult): TextWriter {
 
 const longestTimeoutMs = 3_600_000
 
-/** Triton gives the timeout in microseconds. */
-const timeoutOf = (micros: unknown): number | undefined =>
-  typeof micros === "number" && micros > 0 ? Math.min(longestTimeoutMs, Math.ceil(micros / 1000)) : undefined
-
 const refuse = (name: string, expected: string) =>
   Result.fail(new MalformedRequest({ field: `parameters.${name}`, detail: `expected ${expected}` }))
+
+/** Triton gives the timeout in microseconds; 0 is the model's default. */
+const timeoutOf = (micros: unknown): Result.Result<number | undefined, MalformedRequest> => {
+  if (micros === undefined || micros === 0) return Result.succeed(undefined)
+  return typeof micros === "number" && micros > 0
+    ? Result.succeed(Math.min(longestTimeoutMs, Math.ceil(micros / 1000)))
+    : refuse("timeout", "microseconds, or 0 for the model's default")
+}
 
 /** Triton's levels: 0 is the model's default, 1 the highest, and the larger the number the lower. Ours have names too. */
 const priorityOf = (level: unknown): Result.Result<Priority, MalformedRequest> => {
@@ -138,6 +142,8 @@ export const oipCall =
     if (Result.isFailure(priority)) return Result.fail(priority.failure)
     const consistent = consistentOf(parameters?.["consistent"])
     if (Result.isFailure(consistent)) return Result.fail(consistent.failure)
+    const timeoutMs = timeoutOf(parameters?.["timeout"])
+    if (Result.isFailure(timeoutMs)) return Result.fail(timeoutMs.failure)
     const tensors = inputsOf(body)
     if (Result.isFailure(tensors)) return Result.fail(tensors.failure)
     return Result.succeed({
@@ -148,7 +154,7 @@ export const oipCall =
         input: { _tag: "Tensors", tensors: tensors.success },
         cache: cacheMode(undefined, context.cacheControl),
         priority: priority.success,
-        timeoutMs: timeoutOf(parameters?.["timeout"]) ?? context.timeoutMs,
+        timeoutMs: timeoutMs.success ?? context.timeoutMs,
         consistent: consistent.success
       },
       write: (result) => inferText(body, result)

@@ -121,7 +121,8 @@ export const settingDefinitions = {
       default: 1024,
       unit: "items",
       meaning:
-        "How many items may wait for each model version. More absorb longer bursts, and their callers wait longer; " +
+        "How many items may wait for each model version; a request counts for one batch at most, so that a large one " +
+        "leaves room for others. More absorb longer bursts, and their callers wait longer; " +
         "what does not fit is refused at once with 503."
     })
   },

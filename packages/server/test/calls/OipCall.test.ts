@@ -82,7 +82,8 @@ describe("parameters", () => {
       2,
       3_600_000
     ])
-    for (const timeout of [0, -5, "5"]) assert.isUndefined(requestOf({ timeout }).timeoutMs)
+    assert.isUndefined(requestOf({ timeout: 0 }).timeoutMs)
+    for (const timeout of [-5, "5"]) assert.strictEqual(refusedField({ timeout }), "parameters.timeout")
   })
 })
 
