@@ -160,20 +160,6 @@ export const canStack = (a: TensorMap, b: TensorMap, padding: Readonly<Record<st
   })
 }
 
-/** Rows `start..start+count` of a tensor, sharing its memory where the datatype allows. */
-export const sliceRows = (tensor: Tensor, start: number, count: number): Tensor => {
-  const [, ...inner] = tensor.shape
-  const stride = elementCount(inner)
-  const { data } = tensor
-  const from = start * stride
-  const to = (start + count) * stride
-  return {
-    datatype: tensor.datatype,
-    shape: [count, ...inner],
-    data: isText(data) ? data.slice(from, to) : data.subarray(from, to)
-  }
-}
-
 /** Cuts a batch into rows of first dimension 1, which share its memory where the datatype allows. */
 export const splitRows = (batch: TensorMap, count: number): ReadonlyArray<TensorMap> => {
   if (count === 1) return [batch]

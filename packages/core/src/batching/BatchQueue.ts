@@ -99,7 +99,10 @@ export class BatchQueue {
   close(): void {
     this.#closed = true
     this.#window.close()
-    for (const request of this.#deadlines.clear()) this.#settle(request, Result.succeed(request.results))
+    for (const request of this.#deadlines.clear()) {
+      this.#drop(request)
+      this.#settle(request, Result.succeed(request.results))
+    }
   }
 
   #refusal(request: PendingRequest): Overloaded | undefined {

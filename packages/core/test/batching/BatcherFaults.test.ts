@@ -116,7 +116,8 @@ describe("Batcher", () => {
     test("tells whoever waits or is being computed, and whoever comes later", function*() {
       const gate = yield* makeGate
       const scope = yield* Scope.make()
-      const { start, submit } = yield* Scope.provide(openQueue(yield* makeInstances(1, gate.answer)), scope)
+      const instances = yield* makeInstances(1, gate.answer)
+      const { meters, start, submit } = yield* Scope.provide(openQueue(instances), scope)
       const computed = yield* start([1])
       yield* settled
       const waiting = yield* start([2, 3])
@@ -124,6 +125,10 @@ describe("Batcher", () => {
       assert.deepStrictEqual(short(yield* Fiber.join(computed)), ["InstanceLost"])
       assert.deepStrictEqual(short(yield* Fiber.join(waiting)), ["InstanceLost", "InstanceLost"])
       assert.deepStrictEqual(short(yield* submit([rowOf(4)], "normal")), ["InstanceLost"])
+      assert.strictEqual(meters.waiting, 0)
+      yield* gate.open
+      yield* settled
+      assert.deepStrictEqual(instances.batches, [[1]])
     })
   })
 })
