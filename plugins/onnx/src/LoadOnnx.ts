@@ -25,7 +25,10 @@ export interface OnnxSettings {
   readonly outputs?: ((signature: ModelSignature) => Result.Result<ReadonlyArray<string>, string>) | undefined
   /** Whether rows may be batched, where the file's dimensions say it wrongly. */
   readonly batchable?: boolean | undefined
-  /** Keeps threads awake between two runs: faster with more than one thread, at the price of a busy CPU. Default false. */
+  /**
+   * Whether threads that wait for each other stay awake: `true` between two runs as well, at the price of a busy CPU,
+   * `false` never. Left out, those of one run do until it ends, so that nothing is taken from who writes its answer.
+   */
   readonly spinning?: boolean | undefined
 }
 
@@ -57,7 +60,12 @@ const sessionOptions = (context: PluginContext, settings: OnnxSettings): Ort.Inf
   enableMemPattern: false,
   // Failures are thrown as well; 4 (fatal) keeps the runtime from also writing them to stderr
   logSeverityLevel: 4,
-  extra: { session: { intra_op: { allow_spinning: settings.spinning === true ? "1" : "0" } } }
+  extra: {
+    session: {
+      intra_op: { allow_spinning: settings.spinning ?? context.threads > 1 ? "1" : "0" },
+      force_spinning_stop: settings.spinning === true ? "0" : "1"
+    }
+  }
 })
 
 /** The runtime says of a damaged file only that parsing failed; the header's reader knows why. */

@@ -8,6 +8,7 @@ import type { Item } from "@sluice/domain/Item"
 import * as Result from "effect/Result"
 import type { CallContext } from "./CallContext.ts"
 import { cutEmbedding, embeddingBase64 } from "./Embedding.ts"
+import { float32Text } from "./Float32Text.ts"
 import { cacheMode } from "./PredictTranslation.ts"
 import { pieceLength, type SurfaceCall, type TextWriter } from "./SurfaceCall.ts"
 
@@ -44,7 +45,7 @@ function* embeddingsText(request: EmbeddingsRequest, result: InferResult): TextW
     const values = cutEmbedding(embedding, dimensions)
     if (values === undefined) return Result.fail(new ModelFailed({ model, version }))
     tokens += outcome.success.cost
-    const text = request.encoding_format === "base64" ? `"${embeddingBase64(values)}"` : `[${values.join(",")}]`
+    const text = request.encoding_format === "base64" ? `"${embeddingBase64(values)}"` : `[${float32Text(values)}]`
     json += `${i > 0 ? "," : ""}{"object":"embedding","index":${i},"embedding":${text}}`
     if (json.length >= pieceLength) {
       yield json

@@ -6,6 +6,7 @@ import { MalformedRequest } from "@sluice/domain/Errors"
 import type { Datatype, Tensor, TensorData } from "@sluice/domain/Tensor"
 import { elementCount, emptyData } from "@sluice/plugin-sdk/TensorRows"
 import * as Result from "effect/Result"
+import { float32Text } from "./Float32Text.ts"
 import { makeFloat32, makeFloat64, makeInt64 } from "./TensorSlab.ts"
 
 const expected: Readonly<Record<Datatype, string>> = {
@@ -154,8 +155,14 @@ export const tensorOf = (input: OipInput): Result.Result<Tensor, MalformedReques
 export const tensorHead = (name: string, datatype: Datatype, shape: ReadonlyArray<number>): string =>
   `{"name":${JSON.stringify(name)},"shape":${JSON.stringify(shape)},"datatype":"${datatype}","data":[`
 
+const allFinite = (values: Float32Array, from: number, to: number): boolean => {
+  for (let i = from; i < to; i++) if (!Number.isFinite(values[i])) return false
+  return true
+}
+
 /** The JSON text of elements, or undefined where one is NaN or an infinity, which JSON has no form for. */
 export const elementsText = ({ data, datatype }: Tensor, from: number, to: number): string | undefined => {
+  if (data instanceof Float32Array) return allFinite(data, from, to) ? float32Text(data, from, to) : undefined
   let text = ""
   for (let i = from; i < to; i++) {
     if (i > from) text += ","

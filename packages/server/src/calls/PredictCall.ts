@@ -7,8 +7,12 @@ import { ModelNotFound, type SluiceError } from "@sluice/domain/Errors"
 import type { PredictRequest } from "@sluice/domain/PredictRequest"
 import * as Result from "effect/Result"
 import type { CallContext } from "./CallContext.ts"
+import { float32Text } from "./Float32Text.ts"
 import { failureOf, itemError, roundMs, scoresMember, toInferRequest, tookOf } from "./PredictTranslation.ts"
 import { pieceLength, type SurfaceCall, type TextWriter } from "./SurfaceCall.ts"
+
+const numbersText = (values: ReadonlyArray<number> | Float32Array): string =>
+  values instanceof Float32Array ? float32Text(values) : values.join(",")
 
 const resultText = (
   item: InferredItem,
@@ -20,7 +24,7 @@ const resultText = (
   if (text !== undefined) json += `"text":${JSON.stringify(text)},`
   if (prediction !== undefined) json += `"prediction":${JSON.stringify(prediction)},`
   if (member !== undefined && probabilities !== undefined) json += `"${member}":${JSON.stringify(probabilities)},`
-  if (embedding !== undefined) json += `"embedding":[${embedding.join(",")}],`
+  if (embedding !== undefined) json += `"embedding":[${numbersText(embedding)}],`
   if (outputs !== undefined) json += `"outputs":${JSON.stringify(outputs)},`
   return `${json}"latency_ms":${roundMs(item.latencyMs)},"cached":${item.cached}}`
 }

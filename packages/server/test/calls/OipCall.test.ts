@@ -43,13 +43,17 @@ const resultOf = (rows: ReadonlyArray<Readonly<Record<string, Tensor>>>): InferR
   items: rows.map((outputs) => Result.succeed({ outputs, prediction: undefined, cost: 1, cached: false, latencyMs: 0 }))
 })
 
+/** Numbers of FP32 outputs as a client takes them: of that width. The shapes are whole numbers, which it holds as well. */
+const read = (text: string): unknown =>
+  JSON.parse(text, (_, value) => typeof value === "number" ? Math.fround(value) : value)
+
 const written = (result: InferResult, request = body) => {
   const writer = Result.getOrThrow(oipCall("m", undefined)(request, context)).write(result)
   const pieces: Array<string> = []
   for (;;) {
     const step = writer.next()
     if (step.done !== true) pieces.push(step.value)
-    else return { pieces, text: Result.map(step.value, (last): unknown => JSON.parse(pieces.join("") + last)) }
+    else return { pieces, text: Result.map(step.value, (last) => read(pieces.join("") + last)) }
   }
 }
 
