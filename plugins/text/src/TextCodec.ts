@@ -57,8 +57,9 @@ const tensorOf = (spec: TensorSpec, ids: ReadonlyArray<number>, constant: number
     return { datatype: "INT32", shape, data }
   }
   const data = new BigInt64Array(ids.length)
-  if (constant !== undefined) data.fill(BigInt(constant))
-  else for (let i = 0; i < ids.length; i++) data[i] = BigInt(ids[i]!)
+  // Ids are small and not negative: the low halves suffice, and a BigInt for each would be made only to be thrown away.
+  const low = new Int32Array(data.buffer)
+  for (let i = 0; i < ids.length; i++) low[2 * i] = constant ?? ids[i]!
   return { datatype: "INT64", shape, data }
 }
 

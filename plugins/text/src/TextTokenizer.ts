@@ -6,6 +6,7 @@ import { type ModelFiles, PluginError } from "@sluice/plugin-sdk"
 import { readJsonBeside } from "@sluice/plugin-sdk/ModelCard"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { byWords } from "./WordCache.ts"
 
 const TokenName = Schema.Union([Schema.String, Schema.Struct({ content: Schema.String })])
 
@@ -104,7 +105,7 @@ export const readTokenizer = (files: ModelFiles): Effect.Effect<TextTokenizer, P
       }
       const padName = typeof pad_token === "object" ? pad_token?.content : pad_token
       const padId = (padName === undefined ? undefined : tokenizer.token_to_id(padName)) ?? padding?.pad_id ?? 0
-      const encode = (text: string) => tokenizer.encode(text, { add_special_tokens: false }).ids
+      const encode = byWords((text) => tokenizer.encode(text, { add_special_tokens: false }).ids, file)
       return {
         ...special,
         padId,
