@@ -29,6 +29,12 @@ const largerOnceIn = 4
 /** A trial ends without a result after so many batches: rows that are too costly never fill it. */
 const trialPatience = 4
 
+/** A batch may cost so many times what as many usual items do: texts of about the same length are one size. */
+const costSlack = 1.5
+
+/** Over so many items the usual cost is forgotten. */
+const usualOver = 64
+
 /** A neighbour is compared only with a present size that was seen so many batches ago at most. */
 const freshWithin = 8
 
@@ -38,7 +44,7 @@ type Step = 1 | -1 | 0
 export class BatchGrowth {
   /** 1, 2, 4, … and the largest allowed. */
   readonly #sizes: ReadonlyArray<number>
-  /** By size: an item's time by its padded cost. */
+  /** By size: an item's time by its own cost, so that padding counts for a loss and not for work. */
   readonly #perItem: ReadonlyArray<CostModel>
   #at: number
   /** How much longer an item takes at the size above and below the present one. */
@@ -50,6 +56,8 @@ export class BatchGrowth {
   #fullSinceTrial = 0
   #turns = 0
   #sinceFull = Infinity
+  /** What an item costs in the mean; 0 before any ran. */
+  #usualCost = 0
 
   /** `startAt`: a size that was measured to be good; it is the first limit. */
   constructor(maxBatchSize: number, startAt = 1) {
@@ -65,11 +73,21 @@ export class BatchGrowth {
     return this.#sizes[this.#at + this.#trial]!
   }
 
-  /** A batch of so many items and that padded cost took so many milliseconds. */
-  observe(items: number, paddedCost: number, ms: number): void {
+  /**
+   * The padded cost that a batch may have: that of so many usual items. What makes batches pay, weights that are read once
+   * for all, is soon used up by long texts, while they hold others up all the longer.
+   */
+  get costLimit(): number {
+    return this.#usualCost === 0 ? Infinity : costSlack * this.limit * this.#usualCost
+  }
+
+  /** A batch of so many items, whose costs have that sum, took so many milliseconds. */
+  observe(items: number, itemsCost: number, ms: number): void {
+    const cost = itemsCost / items
+    const share = this.#usualCost === 0 ? 1 : 1 - (1 - 1 / usualOver) ** items
+    this.#usualCost += share * (cost - this.#usualCost)
     const size = this.#sizeOf(items)
     if (size < 0) return
-    const cost = paddedCost / items
     const step = size - this.#at
     this.#sinceFull++
     if (step === 0) {

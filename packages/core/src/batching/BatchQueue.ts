@@ -46,7 +46,7 @@ export class BatchQueue {
     low: new Lateness()
   }
   readonly #lost: RowResult
-  readonly #limits: BatchLimits & { maxBatchSize: number; latencyTargetMs: number }
+  readonly #limits: BatchLimits & { maxBatchSize: number; maxBatchCost: number; latencyTargetMs: number }
   /** What of `queueCapacity` is taken. */
   #occupied = 0
   /** Requests with more rows than a batch that wait now. */
@@ -187,6 +187,7 @@ export class BatchQueue {
       const instance = this.#underWay.choose(this.#hosted.instances(), nowMs, this.#waiting.length)
       if (instance === undefined || (instance.inline && this.#turnEnds) || this.#collects(nowMs)) return
       this.#limits.maxBatchSize = this.#batchSize
+      this.#limits.maxBatchCost = Math.min(this.#options.maxBatchCost, this.#growth?.costLimit ?? Infinity)
       this.#limits.latencyTargetMs = instance.inline
         ? Math.min(inlineBatchMs, this.#options.latencyTargetMs)
         : this.#options.latencyTargetMs
@@ -230,7 +231,11 @@ export class BatchQueue {
   #start(instance: Instance, batch: ReadonlyArray<QueuedRow>, startedMs: number, end: () => void): void {
     const { metrics } = this.#options
     let longest = 0
-    for (const { cost } of batch) if (cost > longest) longest = cost
+    let sum = 0
+    for (const { cost } of batch) {
+      if (cost > longest) longest = cost
+      sum += cost
+    }
     const cost = longest * batch.length
     const underWay: BatchUnderWay = { startedMs, predictedMs: this.#costs.predict(cost) }
     this.#underWay.add(instance, underWay)
@@ -243,7 +248,7 @@ export class BatchQueue {
       if (computeMs !== undefined && instance.solo !== true) {
         metrics.predicted(underWay.predictedMs / 1000, computeMs / 1000)
         this.#costs.observe(cost, computeMs)
-        this.#growth?.observe(batch.length, cost, computeMs)
+        this.#growth?.observe(batch.length, sum, computeMs)
       }
       this.#retryLost(batch, outcomes)
       // The next batch first: the instance computes it while answers are written.

@@ -43,6 +43,15 @@ describe("BatchGrowth", () => {
     }
   })
 
+  it("lets a batch cost what so many usual items cost, so that long texts go in smaller ones", () => {
+    const growth = new BatchGrowth(64)
+    assert.strictEqual(growth.costLimit, Infinity)
+    run(growth, withFixedCost, { seed: 1, batches: 500, noise: 0, costs: (random) => random() < 0.9 ? 20 : 400 })
+    const usual = 0.9 * 20 + 0.1 * 400
+    assert.isAbove(growth.costLimit, 64 * usual)
+    assert.isBelow(growth.costLimit, 2 * 64 * usual)
+  })
+
   it("starts at the size that was measured, within what is allowed", () => {
     assert.deepStrictEqual([1, 8, 24, 100].map((startAt) => new BatchGrowth(24, startAt).limit), [1, 8, 24, 24])
   })
@@ -64,6 +73,22 @@ describe("BatchGrowth", () => {
         run(growth, transformer, { seed, batches: 500, noise, costs })
         const limits = run(growth, transformer, { seed: seed + 1000, batches: 1000, noise, costs })
         assert.isAtLeast(shareOf(limits, (limit) => limit <= 2), 0.9, `seed ${seed}`)
+      }
+    })
+
+    it("keeps to one or two texts where a batch pads them to its longest, though padding is cheap", () => {
+      const cheapPadding: Machine = (items, longest) => items * longest * 0.9 ** Math.log2(items)
+      for (const seed of seeds) {
+        const random = seeded(seed)
+        const growth = new BatchGrowth(64)
+        const limits = Array.from({ length: 1500 }, () => {
+          const items = growth.limit
+          const costs = Array.from({ length: items }, () => 40 + 60 * random())
+          const ms = cheapPadding(items, Math.max(...costs)) * noiseOf(random, noise)
+          growth.observe(items, costs.reduce((sum, cost) => sum + cost), ms)
+          return items
+        })
+        assert.isAtLeast(shareOf(limits.slice(500), (limit) => limit <= 2), 0.9, `seed ${seed}`)
       }
     })
 
