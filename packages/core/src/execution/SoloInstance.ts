@@ -25,6 +25,9 @@ const worthIt = 1.15
 /** Runs of each that are compared; the least counts, for a noisy machine only ever makes runs longer. */
 const comparedRuns = 8
 
+/** A machine that is busy with something else shows no gain, so it is asked again after so long before it is believed. */
+const askAgainAfter = ["3 seconds", "10 seconds", "1 minute"] as const
+
 /** How many times as fast a row is on the second, run in turns so that both see the same machine. */
 const speedUp = Effect.fnUntraced(function*(shared: Instance, solo: Instance, inputs: TensorMap) {
   let sharedMs = Infinity
@@ -51,7 +54,12 @@ export const withSoloInstance = Effect.fnUntraced(function*(hosted: HostedModel,
     // The costliest row says most of what threads do.
     const inputs = hosted.probes?.at(-1)?.inputs
     if (shared === undefined || first === undefined || inputs === undefined) return
-    const ratio = yield* speedUp(shared, first, inputs)
+    let ratio = yield* speedUp(shared, first, inputs)
+    for (const delay of askAgainAfter) {
+      if (ratio >= worthIt) break
+      yield* Effect.sleep(delay)
+      ratio = yield* speedUp(shared, first, inputs)
+    }
     if (!(ratio >= worthIt)) {
       return yield* Effect.logDebug(`${id}: a row alone is not faster on all cores (${ratio.toFixed(2)} times)`)
     }

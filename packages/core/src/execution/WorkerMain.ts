@@ -13,6 +13,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import { lowerPriority } from "./ComputePriority.ts"
 import { openHostPort } from "./HostPort.ts"
 import { modelFiles } from "./ModelFiles.ts"
 import { probeModel, unprobed } from "./ModelProbe.ts"
@@ -29,6 +30,8 @@ interface Instance {
   /** Settles when nothing computes or waits any more. */
   drained: Deferred.Deferred<void> | undefined
 }
+
+lowerPriority()
 
 const instances = new Map<number, Instance>()
 const loading = new Map<number, Fiber.Fiber<void>>()
