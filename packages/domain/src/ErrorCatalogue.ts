@@ -139,6 +139,27 @@ export const errorCatalogue: Readonly<Record<SluiceError["_tag"], CatalogueEntry
     meaning: "The store behind the prediction cache (Redis) does not answer. Predictions go on without it.",
     remedy: "Bring the store back, and send the request again."
   },
+  RegistryInvalid: {
+    code: "registry_invalid",
+    status: 422,
+    title: "The registry cannot be served",
+    meaning: "A registry that was sent has mistakes, each with its line and field. Nothing was changed.",
+    remedy: "Mend what `detail` names, and send it again."
+  },
+  RevisionConflict: {
+    code: "revision_conflict",
+    status: 412,
+    title: "Changed meanwhile",
+    meaning: "The `If-Match` header names a state that is not the present one: somebody else changed it.",
+    remedy: "Read it again, make the change to that, and send the new `ETag`."
+  },
+  ChangeRefused: {
+    code: "change_refused",
+    status: 409,
+    title: "Not as things stand",
+    meaning: "The change does not fit the present state, such as a rollout of a model that has none.",
+    remedy: "See `detail` for what would help."
+  },
   DeadlineExceeded: {
     code: "deadline_exceeded",
     status: 504,

@@ -143,6 +143,31 @@ export class CacheUnavailable extends Schema.TaggedError<CacheUnavailable>()("Ca
   }
 }
 
+/** A registry that cannot be served as it stands; nothing was changed. One sentence for each mistake. */
+export class RegistryInvalid extends Schema.TaggedError<RegistryInvalid>()("RegistryInvalid", {
+  mistakes: Schema.Array(Schema.String)
+}) {
+  override get message() {
+    return `nothing was changed: ${this.mistakes.join("; ")}`
+  }
+}
+
+/** Somebody else changed it since the caller read it. */
+export class RevisionConflict extends Schema.TaggedError<RevisionConflict>()("RevisionConflict", {
+  current: Schema.String
+}) {
+  override get message() {
+    return `it was changed meanwhile: read it again, and send If-Match: ${this.current}`
+  }
+}
+
+/** A change that cannot be made as things stand. `detail` says why, and what would help. */
+export class ChangeRefused extends Schema.TaggedError<ChangeRefused>()("ChangeRefused", { detail: Schema.String }) {
+  override get message() {
+    return this.detail
+  }
+}
+
 /** Any error that a surface may show to its caller. */
 export const SluiceError = Schema.Union([
   MalformedRequest,
@@ -163,7 +188,10 @@ export const SluiceError = Schema.Union([
   CircuitOpen,
   ServerDraining,
   DeadlineExceeded,
-  CacheUnavailable
+  CacheUnavailable,
+  RegistryInvalid,
+  RevisionConflict,
+  ChangeRefused
 ])
 export type SluiceError = typeof SluiceError.Type
 
