@@ -109,7 +109,8 @@ export class BatchQueue {
     const { arrivedMs, deadlineMs, submission: { priority, rows } } = request
     const { maxBatchSize, metrics, model, queueCapacity, version } = this.#options
     const full = this.#occupied > 0 && this.#occupied + Math.min(rows.length, maxBatchSize) > queueCapacity
-    const load = this.#load(this.#waiting.ahead(priority, dueTime(arrivedMs, deadlineMs)), arrivedMs)
+    const dueMs = dueTime(arrivedMs, deadlineMs, this.#runMs(rows))
+    const load = this.#load(this.#waiting.ahead(priority, dueMs), arrivedMs)
     let cost = 0
     for (const row of rows) cost += row.cost
     request.predictedMs = predictedFinishMs(load, rows.length, cost)
@@ -133,14 +134,21 @@ export class BatchQueue {
 
   #enqueue(request: PendingRequest): void {
     const { arrivedMs, deadlineMs, submission: { rows } } = request
-    const due = rows.length === 1 ? [dueTime(arrivedMs, deadlineMs)] : dueTimes({
+    const runMs = this.#runMs(rows)
+    const due = rows.length === 1 ? [dueTime(arrivedMs, deadlineMs, runMs)] : dueTimes({
       deadlineMs,
       arrivedMs,
+      runMs,
       costs: rows.map((row) => row.cost),
       msPerCost: this.#paceMs(),
       sharers: this.#large + 1
     })
     this.#add(queuedRows(request, due))
+  }
+
+  /** What the first row takes alone, in milliseconds. */
+  #runMs(rows: Submission["rows"]): number {
+    return this.#costs.predict(rows[0]?.cost ?? 0)
   }
 
   /** How many share the work. */

@@ -5,7 +5,7 @@ import * as fc from "fast-check"
 import { noLimits, type Row, rowOf } from "./PlannedRows.ts"
 import { seeded } from "./Seeded.ts"
 
-const request = { deadlineMs: 1000, arrivedMs: 100, costs: [1], msPerCost: 2, sharers: 1 }
+const request = { deadlineMs: 1000, arrivedMs: 100, costs: [1], runMs: 90, msPerCost: 2, sharers: 1 }
 
 describe("dueTimes", () => {
   it.each<[string, Partial<typeof request>, ReadonlyArray<number>]>([
@@ -14,6 +14,7 @@ describe("dueTimes", () => {
     ["further apart the more requests share", { costs: [1, 1, 1], sharers: 3 }, [1000, 1032, 1064]],
     ["a row without a deadline a second after its arrival", { deadlineMs: Infinity }, [1_100]],
     ["a row with much time a second after its arrival", { deadlineMs: 60_000 }, [1_100]],
+    ["a short row before long ones that came a little earlier", { runMs: 25, deadlineMs: 1_100 }, [500]],
     ["nothing of a request without rows", { costs: [] }, []]
   ])("puts %s", (_, options, expected) => {
     assert.deepStrictEqual(dueTimes({ ...request, ...options }), expected)
@@ -69,6 +70,7 @@ describe("a large request among others", () => {
           deadlineMs: arrivesMs + timeoutMs,
           arrivedMs: arrivesMs,
           costs: Array.from({ length: rows }, () => 1),
+          runMs: batchMs(1),
           msPerCost,
           sharers
         })
