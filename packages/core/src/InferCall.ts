@@ -9,7 +9,7 @@ import type { CacheStatus } from "./cache/PredictionCache.ts"
 import type { InferRequest, InferResult } from "./InferRequest.ts"
 import { decodeItem, inPlace } from "./ItemCodec.ts"
 import type { ItemOutput } from "./ItemOutput.ts"
-import type { ServedVersion } from "./registry/ModelRegistry.ts"
+import type { ServedVersion } from "./registry/ServedVersion.ts"
 import type { CallOutcome } from "./resilience/CircuitBreaker.ts"
 
 /** What the stages took, in milliseconds; filled in as they end. */

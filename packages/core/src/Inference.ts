@@ -27,7 +27,8 @@ import {
 import type { InferRequest, InferResult } from "./InferRequest.ts"
 import { encodeUnit, type Unit, unitsOf } from "./ItemCodec.ts"
 import { monotonicReader } from "./Monotonic.ts"
-import { ModelRegistry, type ServedVersion } from "./registry/ModelRegistry.ts"
+import { ModelRegistry, type NotServed } from "./registry/ModelRegistry.ts"
+import type { ServedVersion } from "./registry/ServedVersion.ts"
 import { CircuitBreaker } from "./resilience/CircuitBreaker.ts"
 import { Metrics } from "./telemetry/Metrics.ts"
 import { currentSpan, withSpan } from "./telemetry/Spans.ts"
@@ -76,17 +77,40 @@ export class Inference extends Context.Service<Inference, {
       const now = yield* monotonicReader
       const runFork = Effect.runForkWith(yield* Effect.context<never>())
 
-      const begin = (request: InferRequest): Result.Result<InferCall, InferenceError> => {
-        const startedMs = now()
-        const chosen = registry.choose(request.model, request.version)
-        if (Result.isFailure(chosen)) {
-          metrics.refused(errorCatalogue[chosen.failure._tag].code)
-          return Result.fail(chosen.failure)
-        }
-        const version = chosen.success
+      /** A call of the version, which stays loaded until `end`. */
+      const beginWith = (request: InferRequest, version: ServedVersion, startedMs: number): InferCall => {
+        version.use.enter(startedMs)
         const timeoutMs = request.timeoutMs ?? version.plan.timeoutMs
         const timings = { cache: 0, encode: 0, queue: 0, compute: 0 }
-        return Result.succeed({ request, version, startedMs, timeoutMs, timings })
+        return { request, version, startedMs, timeoutMs, timings }
+      }
+
+      const refuse = (error: InferenceError): void => metrics.refused(errorCatalogue[error._tag].code)
+
+      const choose = ({ model, routingKey, version }: InferRequest) => registry.choose(model, version, routingKey)
+
+      /** Waits for a version that was put away to be loaded again, for as long as the caller has. */
+      const beginLater = Effect.fnUntraced(function*(request: InferRequest, error: NotServed, startedMs: number) {
+        const { model, routingKey, version } = request
+        const demanded = registry.demand(model, version, routingKey)
+        const timeoutMs = request.timeoutMs ?? loadTimeoutMs
+        return yield* (demanded ?? Effect.fail(error)).pipe(
+          Effect.timeoutOrElse({
+            duration: Math.max(0, startedMs + timeoutMs - now()),
+            orElse: () => Effect.fail(new DeadlineExceeded({ timeoutMs }))
+          }),
+          Effect.tapError((error) => Effect.sync(() => refuse(error))),
+          Effect.map((served) => beginWith(request, served, startedMs))
+        )
+      })
+
+      /** The call at once, or an Effect that waits for its version. */
+      const begin = (request: InferRequest): InferCall | Effect.Effect<InferCall, InferenceError> => {
+        const startedMs = now()
+        const chosen = choose(request)
+        return Result.isSuccess(chosen)
+          ? beginWith(request, chosen.success, startedMs)
+          : beginLater(request, chosen.failure, startedMs)
       }
 
       const noteEncode = ({ timings, version }: InferCall, startedMs: number): void => {
@@ -177,6 +201,7 @@ export class Inference extends Context.Service<Inference, {
           Effect.result,
           Effect.tap((answered) => Effect.sync(() => count(call, answered))),
           Effect.flatMap(Effect.fromResult),
+          Effect.ensuring(Effect.sync(() => version.use.leave())),
           withSpan("Inference.infer", { model, version: name })
         )
       }
@@ -193,6 +218,7 @@ export class Inference extends Context.Service<Inference, {
         let isAnswered = false
         const finish = (answered: Answered): void => {
           isAnswered = true
+          version.use.leave()
           count(call, answered)
           answer(answered)
         }
@@ -221,20 +247,18 @@ export class Inference extends Context.Service<Inference, {
         }
         return () => {
           if (isAnswered) return
+          version.use.leave()
           version.metrics.abandoned()
           submitted.success()
         }
       }
 
       const start = (request: InferRequest, answer: (result: Answered) => void): () => void => {
-        const call = begin(request)
-        if (Result.isFailure(call)) {
-          answer(Result.fail(call.failure))
-          return nothing
-        }
-        const leave = isPlain(call.success) ? startPlain(call.success, answer) : undefined
+        const begun = begin(request)
+        const leave = Effect.isEffect(begun) || !isPlain(begun) ? undefined : startPlain(begun, answer)
         if (leave !== undefined) return leave
-        const fiber = runFork(Effect.result(inferInStages(call.success)))
+        const call = Effect.isEffect(begun) ? begun : Effect.succeed(begun)
+        const fiber = runFork(Effect.result(Effect.flatMap(call, inferInStages)))
         fiber.addObserver((exit) => {
           if (Exit.isSuccess(exit)) return answer(exit.value)
           if (Cause.hasInterruptsOnly(exit.cause)) return
@@ -253,7 +277,10 @@ export class Inference extends Context.Service<Inference, {
             )
           }
           return Effect.flatMap(
-            withSpan("Rollout.choose")(Effect.suspend(() => Effect.fromResult(begin(request)))),
+            withSpan("Rollout.choose")(Effect.suspend(() => {
+              const begun = begin(request)
+              return Effect.isEffect(begun) ? begun : Effect.succeed(begun)
+            })),
             inferInStages
           )
         })
@@ -263,6 +290,7 @@ export class Inference extends Context.Service<Inference, {
         const { entry, timeoutMs } = served.plan
         const startedMs = now()
         const rows = [{ inputs: zeroRow(served.signature), cost: 1 }]
+        served.use.enter(startedMs)
         const [row] = yield* Effect.callback<ReadonlyArray<RowResult>, InferenceError>((resume) => {
           const submitted = served.queue.submit({
             rows,
@@ -274,7 +302,7 @@ export class Inference extends Context.Service<Inference, {
           }, (outcome) => resume(Effect.fromResult(outcome)))
           if (Result.isSuccess(submitted)) return Effect.sync(submitted.success)
           resume(Effect.fail(submitted.failure))
-        })
+        }).pipe(Effect.ensuring(Effect.sync(() => served.use.leave())))
         if (row !== undefined) yield* Effect.fromResult(row)
         return {
           model_id: modelId(entry.model, entry.version),
@@ -286,6 +314,9 @@ export class Inference extends Context.Service<Inference, {
     })
   )
 }
+
+/** A caller who gives no time waits so long for a version to be loaded, in milliseconds. */
+const loadTimeoutMs = 30_000
 
 const nothing = (): void => undefined
 const noHits: ReadonlyArray<boolean> = []

@@ -11,7 +11,7 @@ import * as Result from "effect/Result"
 import type { BatchRow } from "./batching/Submission.ts"
 import type { InferInput, InferredItem } from "./InferRequest.ts"
 import type { ItemOutput } from "./ItemOutput.ts"
-import type { ServedVersion } from "./registry/ModelRegistry.ts"
+import type { ServedVersion } from "./registry/ServedVersion.ts"
 import { tensorRows } from "./registry/TensorInput.ts"
 
 /** One item as it came: a natural one, or a row of tensors. */

@@ -10,7 +10,9 @@ import { Inference } from "@sluice/core/Inference"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import { PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
 import type { ModelEntry, Registry } from "@sluice/core/registry/RegistryEntry"
+import type { CacheLimits } from "@sluice/core/registry/VersionEviction"
 import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
+import { Rollouts } from "@sluice/core/rollout/Rollouts"
 import { Metrics } from "@sluice/core/telemetry/Metrics"
 import { PlanTuner } from "@sluice/core/tuning/PlanTuner"
 import * as Duration from "effect/Duration"
@@ -21,10 +23,13 @@ import { registryOf } from "./registry/Registries.ts"
 
 const fixtures = join(import.meta.dirname, "fixtures")
 
+/** What tells entries apart is their text, which what a model counts in its cells is no part of. */
+const named = (cells: Int32Array): Int32Array => Object.assign(cells, { toJSON: () => "cells" })
+
 /** The model, whose instances share these cells with the test. */
 export const sharing = (model: ModelEntry, cells: Int32Array): ModelEntry => ({
   ...model,
-  versions: model.versions.map((version) => ({ ...version, options: { ...version.options, cells } }))
+  versions: model.versions.map((version) => ({ ...version, options: { ...version.options, cells: named(cells) } }))
 })
 
 /** Models of the fixtures' plugins; all of them share these cells with the test. */
@@ -46,12 +51,14 @@ const settled = Effect.gen(function*() {
   const registry = yield* ModelRegistry
   while (true) {
     const versions = yield* registry.list
-    if (versions.every(({ name, state }) => state === "ready" || state === "failed" || name === "waiting")) return
+    if (versions.every(({ name, state }) => ["ready", "failed", "unloaded"].includes(state) || name === "waiting")) {
+      return
+    }
     yield* turn
   }
 })
 
-export const engineLayer = (registry: Registry) => {
+export const engineLayer = (registry: Registry, memory?: CacheLimits) => {
   const models = ModelRegistry.layer(registry, {
     cores: 2,
     inlineBoundMs: 0,
@@ -62,11 +69,13 @@ export const engineLayer = (registry: Registry) => {
     window: Duration.zero,
     queueCapacity: 1000,
     timeoutMs: 60_000,
-    runTimeout: Duration.seconds(30)
+    runTimeout: Duration.seconds(30),
+    ...(memory === undefined ? {} : { memory })
   }).pipe(Layer.provide([
     PluginCatalogue.layer(["./ScriptedPlugin.ts", "./LettersPlugin.ts"], fixtures),
     ModelHost.layer.pipe(Layer.provide(WorkerPool.layer())),
     PlanTuner.layerNone,
+    Rollouts.layerNone,
     Batcher.layer
   ]))
   const cache = PredictionCache.layer({ timeToLive: "1 hour" }).pipe(

@@ -17,13 +17,14 @@ import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import { PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
 import type { Registry } from "@sluice/core/registry/RegistryEntry"
 import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
+import { Rollouts } from "@sluice/core/rollout/Rollouts"
 import { Metrics } from "@sluice/core/telemetry/Metrics"
 import { defaultCacheDirectory } from "@sluice/core/tuning/PlanStore"
 import { PlanTuner } from "@sluice/core/tuning/PlanTuner"
 import * as Duration from "effect/Duration"
 import * as Layer from "effect/Layer"
 import { redisEndpoint } from "./config/RedisEndpoint.ts"
-import { servingConfig } from "./config/ServingSettings.ts"
+import { cacheLimits, servingConfig } from "./config/ServingSettings.ts"
 import type { Settings } from "./config/Settings.ts"
 
 const cacheLayer = (settings: Settings) => {
@@ -49,14 +50,16 @@ export const executionLayer = ({ execution }: Settings, cores: number, spares: S
 /** Everything behind the surfaces. */
 export const engineLayer = (settings: Settings, registry: Registry, cores: number, spares: SpareWorkers) => {
   const metrics = Metrics.layer({ enabled: settings.telemetry.metrics })
-  const models = ModelRegistry.layer(registry, servingConfig(settings, cores)).pipe(
-    Layer.provide([
-      PluginCatalogue.layer(settings.plugins, process.cwd()),
-      executionLayer(settings, cores, spares),
-      Batcher.layer,
-      Layer.succeed(StopTimeout, Duration.min(settings.shutdown.timeout, longestStop))
-    ])
-  )
+  const models = ModelRegistry.layer(registry, { ...servingConfig(settings, cores), memory: cacheLimits(settings) })
+    .pipe(
+      Layer.provide([
+        Rollouts.layerNone,
+        PluginCatalogue.layer(settings.plugins, process.cwd()),
+        executionLayer(settings, cores, spares),
+        Batcher.layer,
+        Layer.succeed(StopTimeout, Duration.min(settings.shutdown.timeout, longestStop))
+      ])
+    )
   const breaker = CircuitBreaker.layer({
     policy: { type: "consecutive", failures: settings.breaker.failures },
     openDuration: settings.breaker.openDuration

@@ -57,7 +57,7 @@ const serveModels = Effect.fnUntraced(function*(
   const surfaces = yield* Layer.build(surfacesLayer(settings)).pipe(Effect.provideContext(engine))
   const lifecycle = Context.get(surfaces, Lifecycle)
 
-  yield* place.listening(listeningOn(surfaces), registry.notices)
+  yield* place.listening(listeningOn(surfaces), registry.notices())
   yield* Effect.forkScoped(Effect.gen(function*() {
     yield* registry.settled
     yield* Effect.promise(() => spares.end())

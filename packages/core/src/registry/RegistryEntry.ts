@@ -58,6 +58,8 @@ export interface VersionEntry {
   readonly batching: BatchingEntry
   /** Whether answers may be kept. */
   readonly cache: boolean
+  /** Whether it stays in memory whatever the limits. */
+  readonly keepLoaded: boolean
   readonly timeoutMs: number | undefined
   /** How long one batch may compute; undefined: the configuration's. */
   readonly runTimeout: Duration.Duration | undefined

@@ -60,6 +60,7 @@ export const VersionYaml = Schema.Struct({
   isolation: Schema.optionalKey(Schema.Literals(["thread", "process"])),
   batching: Schema.optionalKey(BatchingYaml),
   cache: Schema.optionalKey(Schema.Boolean),
+  keep_loaded: Schema.optionalKey(Schema.Boolean),
   timeout_ms: Schema.optionalKey(TimeoutMs),
   run_timeout: Schema.optionalKey(longerThanNothing)
 })

@@ -62,6 +62,8 @@ export interface VersionPlan {
   readonly soloThreads: number
   readonly timeoutMs: number
   readonly runTimeoutMs: number
+  /** What the version holds in memory, by its file's size for each copy, in bytes. */
+  readonly memoryBytes: number
   /** Said to the operator when the version starts. */
   readonly notices: ReadonlyArray<string>
 }
@@ -128,6 +130,11 @@ export const planVersion = Effect.fnUntraced(function*(
     threads: entry.threads,
     isolation: entry.isolation
   })
+  // A model that may crash, or that computes elsewhere, has no business on the event loop.
+  const mayBeInline = serving?.inline === true && entry.inline === "auto" && entry.isolation === "thread" &&
+    device === "cpu"
+  const bytes = fileBytes(path)
+  const soloThreads = mayHaveSolo(entry, device, threads) && bytes <= soloFileBytes ? config.cores : 0
   return {
     entry,
     plugin,
@@ -167,14 +174,11 @@ export const planVersion = Effect.fnUntraced(function*(
       : Duration.toMillis(entry.batching.latencyTarget),
     batchInvariant,
     maxPaddedWaste: entry.batching.maxPaddedWaste ?? (batchInvariant ? defaultPaddedWaste : 0),
-    // A model that may crash, or that computes elsewhere, has no business on the event loop.
-    inlineBoundMs:
-      serving?.inline === true && entry.inline === "auto" && entry.isolation === "thread" && device === "cpu"
-        ? config.inlineBoundMs
-        : 0,
-    soloThreads: mayHaveSolo(entry, device, threads) && fileBytes(path) <= soloFileBytes ? config.cores : 0,
+    inlineBoundMs: mayBeInline ? config.inlineBoundMs : 0,
+    soloThreads,
     timeoutMs: entry.timeoutMs ?? config.timeoutMs,
     runTimeoutMs: Duration.toMillis(entry.runTimeout ?? config.runTimeout),
+    memoryBytes: Number.isFinite(bytes) ? bytes * (threads.instances + (soloThreads > 0 ? 1 : 0)) : 0,
     notices: choice.notice === undefined ? [] : [choice.notice]
   } satisfies VersionPlan
 })

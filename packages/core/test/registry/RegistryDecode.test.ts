@@ -72,6 +72,7 @@ describe("decodeRegistry", () => {
         maxPaddedWaste: undefined
       },
       cache: true,
+      keepLoaded: false,
       timeoutMs: undefined,
       runTimeout: undefined,
       source: { file, line: 5 }

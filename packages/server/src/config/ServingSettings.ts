@@ -1,6 +1,7 @@
 /**
  * What the settings say to every model version. Pure.
  */
+import type { CacheLimits } from "@sluice/core/registry/VersionEviction"
 import type { ServingConfig } from "@sluice/core/registry/VersionPlan"
 import * as Duration from "effect/Duration"
 import type { Settings } from "./Settings.ts"
@@ -16,4 +17,10 @@ export const servingConfig = ({ batching, execution, limits, models }: Settings,
   queueCapacity: batching.queueCapacity,
   timeoutMs: Duration.toMillis(limits.requestTimeout),
   runTimeout: limits.runTimeout
+})
+
+/** Which model versions stay in memory. */
+export const cacheLimits = ({ models }: Settings): CacheLimits => ({
+  versions: models.cacheSize ?? Infinity,
+  bytes: models.memoryBudget ?? Infinity
 })

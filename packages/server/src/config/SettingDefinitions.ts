@@ -75,8 +75,16 @@ export const settingDefinitions = {
       unit: "versions",
       meaning:
         "How many model versions stay loaded. Fewer save memory, but a version that was put away must be loaded " +
-        "again before it answers. Unset keeps all.",
-      later: "every version that is not retired stays loaded"
+        "again before it answers, which its callers wait for. Those with keep_loaded stay in any case. Unset keeps all."
+    }),
+    memoryBudget: setting({
+      env: "MODEL_MEMORY_BUDGET",
+      type: Type.optional(Type.bytes(mebibyte, 1024 * 1024 * mebibyte)),
+      default: undefined,
+      unit: "bytes",
+      meaning:
+        "How much the loaded versions may hold, by the size of their files for each copy in memory; the least recently " +
+        "used idle ones are put away beyond that, and loaded again when they are asked for. Unset sets no limit."
     }),
     precision: setting({
       env: "PRECISION",

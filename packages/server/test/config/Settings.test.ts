@@ -72,6 +72,7 @@ describe("resolveSettings", () => {
     assert.deepStrictEqual(settings.models, {
       registry: "config/model_registry.yaml",
       cacheSize: undefined,
+      memoryBudget: undefined,
       precision: undefined,
       device: "cpu"
     })

@@ -1,0 +1,51 @@
+/**
+ * One model as it is routed now: its entry, and the version slots that its requests may go to. A new entry takes over
+ * version by version, and its routing last, when the version that it routes to is ready.
+ */
+import { ModelNotReady, VersionNotFound, VersionRetired } from "@sluice/domain/Errors"
+import * as Result from "effect/Result"
+import type { ModelEntry } from "./RegistryEntry.ts"
+import type { ServedVersion } from "./ServedVersion.ts"
+import type { VersionSlot } from "./VersionSlot.ts"
+
+/** How long callers are told to wait for a version that is still loading, in milliseconds. */
+const loadingRetryMs = 1000
+const failedRetryMs = 30_000
+
+export type NotServedVersion = VersionNotFound | VersionRetired | ModelNotReady
+
+export class ModelRoute {
+  /** What requests go by. */
+  entry: ModelEntry
+  /** What they are to go by. */
+  wanted: ModelEntry
+  readonly slots = new Map<string, VersionSlot>()
+  /** Versions that load to take the place of those that answer. */
+  readonly replacing = new Map<string, VersionSlot>()
+  /** Why a version's new entry was not taken, by version. */
+  readonly refused = new Map<string, string>()
+
+  constructor(entry: ModelEntry) {
+    this.entry = entry
+    this.wanted = entry
+  }
+
+  /** The slot of a version that a caller names, or that the rollout chose. */
+  slot(version: string): Result.Result<VersionSlot, VersionNotFound | VersionRetired> {
+    const slot = this.slots.get(version)
+    if (slot !== undefined) return Result.succeed(slot)
+    const model = this.entry.name
+    const isRetired = this.wanted.versions.some((entry) => entry.version === version && entry.status === "retired")
+    return Result.fail(isRetired ? new VersionRetired({ model, version }) : new VersionNotFound({ model, version }))
+  }
+}
+
+/** The slot's version, or why it does not answer. */
+export const servedBy = (slot: VersionSlot): Result.Result<ServedVersion, ModelNotReady> => {
+  const served = slot.served()
+  const state = slot.state()
+  if (served !== undefined && state === "ready") return Result.succeed(served)
+  const { model, version } = slot.plan.entry
+  const retryAfterMs = state === "failed" ? failedRetryMs : loadingRetryMs
+  return Result.fail(new ModelNotReady({ model, version, state, retryAfterMs }))
+}

@@ -1,0 +1,239 @@
+/**
+ * How a registry takes the place of the one that is served: planned whole before anything changes, then model by model, in
+ * the background.
+ */
+import * as Effect from "effect/Effect"
+import * as FiberMap from "effect/FiberMap"
+import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import type { Batcher } from "../batching/Batcher.ts"
+import type { ModelHost } from "../execution/ModelHost.ts"
+import { Rollouts } from "../rollout/Rollouts.ts"
+import { Metrics } from "../telemetry/Metrics.ts"
+import type { PlanTuner } from "../tuning/PlanTuner.ts"
+import { entryIdentity } from "./EntryIdentity.ts"
+import { ModelRoute } from "./ModelRoute.ts"
+import { PluginCatalogue } from "./PluginCatalogue.ts"
+import { registryDiff, servedEntries } from "./RegistryDiff.ts"
+import type { ModelEntry, Registry, VersionEntry } from "./RegistryEntry.ts"
+import { type CacheLimits, chooseFirst } from "./VersionEviction.ts"
+import type { VersionMemory } from "./VersionMemory.ts"
+import { planVersion, type ServingConfig, type VersionPlan } from "./VersionPlan.ts"
+import { makeVersionSlot, type VersionSlot } from "./VersionSlot.ts"
+
+/** A version that is to be served, with its plan if it is loaded anew. */
+interface PlannedVersion {
+  readonly entry: VersionEntry
+  readonly identity: string
+  readonly plan: VersionPlan | undefined
+}
+
+export const makeRegistryChanges = Effect.fnUntraced(function*(
+  first: Registry,
+  config: ServingConfig & { readonly memory?: CacheLimits },
+  memory: VersionMemory
+) {
+  const catalogue = yield* PluginCatalogue
+  const metrics = yield* Metrics
+  const rollouts = yield* Rollouts
+  const scope = yield* Effect.scope
+  const engine = yield* Effect.context<Batcher | ModelHost | PlanTuner>()
+  const versions = yield* Scope.fork(scope, "parallel")
+  const routes = new Map<string, ModelRoute>()
+  const transitions = yield* FiberMap.make<string, void, never>()
+  const oneAtATime = yield* Semaphore.make(1)
+  let registry = first
+
+  const slots = () => [...routes.values()].flatMap((route) => [...route.slots.values(), ...route.replacing.values()])
+
+  /** When every version has loaded that loads without being measured: then the machine is quiet enough to measure. */
+  const quiet = Effect.suspend(() =>
+    Effect.forEach(
+      slots().filter(({ plan, state }) => plan.entry.optimizeFor === "auto" && state() === "loading"),
+      (slot) => slot.settled,
+      { discard: true }
+    )
+  )
+
+  const slotFor = (plan: VersionPlan, identity: string) => {
+    const { model, version } = plan.entry
+    return makeVersionSlot(plan, {
+      identity,
+      quiet,
+      metrics: () => metrics.registerVersion(model, version),
+      scope: versions
+    }).pipe(Effect.provideContext(engine))
+  }
+
+  /** The slot of this identity that answers, or is about to. */
+  const present = (entry: VersionEntry, identity: string): VersionSlot | undefined => {
+    const route = routes.get(entry.model)
+    const candidates = [route?.replacing.get(entry.version), route?.slots.get(entry.version)]
+    return candidates.find((slot) => slot?.identity === identity)
+  }
+
+  /** Every version of the registry, with a plan for those that are not served as they stand. */
+  const planAll = (next: Registry) =>
+    Effect.forEach(
+      next.models.flatMap(servedEntries),
+      Effect.fnUntraced(function*(entry) {
+        const identity = entryIdentity(entry)
+        const plan = present(entry, identity) === undefined ? yield* planVersion(entry, config, catalogue) : undefined
+        return { entry, identity, plan } satisfies PlannedVersion
+      })
+    )
+
+  const configureRollouts = Effect.suspend(() => rollouts.configure([...routes.values()].map((route) => route.entry)))
+
+  /** Put away in the background: nobody waits for those who still use it. */
+  const release = (slot: VersionSlot) => Effect.asVoid(Effect.forkIn(memory.release(slot), scope))
+
+  const removeVersion = (route: ModelRoute, version: string) =>
+    Effect.suspend(() => {
+      const slot = route.slots.get(version)
+      route.slots.delete(version)
+      route.refused.delete(version)
+      metrics.unregisterVersion(route.entry.name, version)
+      return slot === undefined ? Effect.void : release(slot)
+    })
+
+  /** A version that is loaded for one that answers: takes its place when it is ready, or is let go. */
+  const replace = Effect.fnUntraced(function*(route: ModelRoute, version: string, slot: VersionSlot) {
+    yield* memory.load(slot)
+    if (route.replacing.get(version) !== slot) return
+    route.replacing.delete(version)
+    const former = route.slots.get(version)
+    if (slot.served() === undefined) {
+      const reason = slot.failure() ?? "it did not load"
+      route.refused.set(version, `its new entry was not taken: ${reason}`)
+      yield* Effect.logError(`${slot.id}: its new entry was not taken, the former one goes on: ${reason}`)
+      return yield* release(slot)
+    }
+    route.refused.delete(version)
+    route.slots.set(version, slot)
+    yield* Effect.logInfo(`${slot.id} was loaded anew`)
+    if (former !== undefined) yield* release(former)
+  })
+
+  /** Moves one model to its new entry; the machine loads one version at a time, beside the requests. */
+  const moveModel = Effect.fnUntraced(function*(route: ModelRoute, next: ModelEntry, load: ReadonlyArray<VersionSlot>) {
+    for (const slot of load) yield* memory.load(slot)
+    for (const [version, slot] of route.replacing) yield* replace(route, version, slot)
+    const target = route.slots.get(next.defaultVersion)
+    if (target?.state() === "failed" && route.entry !== next) {
+      const { defaultVersion } = route.entry
+      const reason = target.failure() ?? "it did not load"
+      yield* Effect.logError(`${target.id} does not become the default, ${defaultVersion} stays: ${reason}`)
+      return
+    }
+    route.entry = next
+    const kept = new Set(servedEntries(next).map(({ version }) => version))
+    yield* Effect.forEach(
+      [...route.slots.keys()].filter((version) => !kept.has(version)),
+      (version) => removeVersion(route, version),
+      { discard: true }
+    )
+    yield* configureRollouts
+  })
+
+  /** The slots that a model's planned versions need, put in their places. Gives those that are to be loaded beside others. */
+  const placeSlots = Effect.fnUntraced(function*(route: ModelRoute, planned: ReadonlyArray<PlannedVersion>) {
+    const added: Array<VersionSlot> = []
+    const wanted = new Map(planned.map(({ entry, identity }) => [entry.version, identity]))
+    for (const [version, slot] of route.replacing) {
+      if (wanted.get(version) === slot.identity) continue
+      route.replacing.delete(version)
+      yield* release(slot)
+    }
+    for (const { entry, identity, plan } of planned) {
+      if (plan === undefined) continue
+      const slot = yield* slotFor(plan, identity)
+      if (route.slots.has(entry.version)) route.replacing.set(entry.version, slot)
+      else {
+        route.slots.set(entry.version, slot)
+        added.push(slot)
+      }
+    }
+    return added
+  })
+
+  const takeModel = Effect.fnUntraced(function*(model: ModelEntry, planned: ReadonlyArray<PlannedVersion>) {
+    const known = routes.get(model.name)
+    const route = known ?? new ModelRoute(model)
+    route.wanted = model
+    const added = yield* placeSlots(route, planned)
+    routes.set(model.name, route)
+    yield* FiberMap.run(transitions, model.name, moveModel(route, model, added))
+  })
+
+  const dropModel = Effect.fnUntraced(function*(name: string) {
+    const route = routes.get(name)
+    if (route === undefined) return
+    routes.delete(name)
+    yield* FiberMap.remove(transitions, name)
+    yield* Effect.forEach([...route.replacing.values()], release, { discard: true })
+    yield* Effect.forEach([...route.slots.keys()], (version) => removeVersion(route, version), { discard: true })
+  })
+
+  const inOrder = (next: Registry): void => {
+    const ordered = next.models.flatMap(({ name }) => routes.get(name) ?? [])
+    routes.clear()
+    for (const route of ordered) routes.set(route.entry.name, route)
+  }
+
+  const take = Effect.fnUntraced(function*(next: Registry) {
+    const planned = yield* planAll(next)
+    const former = {
+      models: [...routes.values()].map((route) => route.wanted),
+      identities: new Map(
+        [...routes.values()].flatMap((route) =>
+          [...route.slots.values(), ...route.replacing.values()].map((slot) => [slot.id, slot.identity] as const)
+        )
+      )
+    }
+    const change = registryDiff(former, next, entryIdentity)
+    registry = next
+    yield* Effect.forEach(
+      [...routes.keys()].filter((name) => !next.models.some((model) => model.name === name)),
+      dropModel,
+      { discard: true }
+    )
+    for (const model of next.models) {
+      yield* takeModel(model, planned.filter(({ entry }) => entry.model === model.name))
+    }
+    inOrder(next)
+    return change
+  }, Effect.uninterruptible)
+
+  /** All at once, for nobody is served yet; each model's default first, so that a slow candidate never holds it up. */
+  const begin = Effect.gen(function*() {
+    const planned = yield* planAll(first)
+    for (const model of first.models) {
+      const route = new ModelRoute(model)
+      routes.set(model.name, route)
+      yield* placeSlots(route, planned.filter(({ entry }) => entry.model === model.name))
+    }
+    yield* configureRollouts
+    const all = slots()
+    const chosen = chooseFirst(
+      all.map(({ id, plan }) => ({ id, bytes: plan.memoryBytes, pinned: plan.entry.keepLoaded })),
+      config.memory ?? { versions: Infinity, bytes: Infinity }
+    )
+    const starting = all.filter(({ id }) => chosen.has(id))
+    yield* Effect.forEach(
+      starting,
+      (slot) => Effect.forkIn(memory.load(slot), scope, { startImmediately: true }),
+      { discard: true }
+    )
+    return Effect.forEach(starting, (slot) => slot.settled, { discard: true })
+  })
+  const begun = yield* begin
+
+  return {
+    routes,
+    registry: () => registry,
+    /** Waits until the first versions have loaded and every change since is done. */
+    settled: Effect.andThen(begun, FiberMap.awaitEmpty(transitions)),
+    apply: (next: Registry) => oneAtATime.withPermits(1)(take(next))
+  }
+})

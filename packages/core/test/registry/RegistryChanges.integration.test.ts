@@ -1,0 +1,279 @@
+/**
+ * Registries that take the place of one that is served, and versions that leave memory and come back.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Inference } from "@sluice/core/Inference"
+import type { InferRequest } from "@sluice/core/InferRequest"
+import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
+import type { CacheLimits } from "@sluice/core/registry/VersionEviction"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
+import * as Result from "effect/Result"
+import { cells, orders, sharedCells } from "../fixtures/ScriptedPlugin.ts"
+import { engineLayer, registryWith, scripted, turn } from "../LocalEngine.ts"
+
+type Needs = ModelRegistry | Inference
+
+const test = (
+  name: string,
+  models: object,
+  body: (memory: Int32Array) => Generator<Effect.Effect<unknown, unknown, Needs>, void, never>,
+  limits?: CacheLimits
+) =>
+  it.live(name, () => {
+    const memory = sharedCells()
+    return Effect.gen(() => body(memory)).pipe(
+      Effect.provide(engineLayer(registryWith(models, memory), limits)),
+      Effect.provide(Logger.layer([]))
+    )
+  })
+
+const openGate = (memory: Int32Array) => {
+  Atomics.store(memory, cells.gate, 1)
+  Atomics.notify(memory, cells.gate)
+}
+
+const ask = (model: string, version?: string, options: Partial<InferRequest> & { readonly value?: number } = {}) =>
+  Effect.gen(function*() {
+    const { value = 1, ...request } = options
+    const { items, version: by } = yield* (yield* Inference).infer({
+      model,
+      version,
+      routingKey: "caller",
+      input: { _tag: "Items", items: [{ _tag: "Features", values: [value] }] },
+      cache: "bypass",
+      priority: "normal",
+      timeoutMs: undefined,
+      ...request
+    })
+    const [item] = items
+    const answer = Number(Result.getOrThrow(item!).outputs["y"]?.data[0])
+    return [by, answer] as const
+  })
+
+const apply = Effect.fnUntraced(function*(models: object, memory: Int32Array) {
+  return yield* (yield* ModelRegistry).apply(registryWith(models, memory))
+})
+
+const settled = Effect.flatMap(ModelRegistry, (registry) => registry.settled)
+
+const states = Effect.flatMap(
+  ModelRegistry,
+  (registry) => Effect.map(registry.list, (list) => list.map(({ model_id, state }) => `${model_id} ${state}`))
+)
+
+const until = Effect.fnUntraced(function*(isSo: () => boolean) {
+  while (!isSo()) yield* turn
+})
+
+const tagOf = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
+
+const v = (factor: number, more: object = {}) => ({ ...scripted, options: { factor, ...more } })
+const model = (default_version: string, versions: object, more: object = {}) => ({ default_version, versions, ...more })
+
+const one = { numbers: model("v1", { v1: v(2) }) }
+
+describe("a new registry", () => {
+  test("adds a version that answers who names it", one, function*(memory) {
+    const change = yield* apply({ numbers: model("v1", { v1: v(2), v2: v(3) }) }, memory)
+    assert.deepStrictEqual(change, { added: ["numbers@v2"], changed: [], removed: [], rerouted: [] })
+    yield* settled
+    assert.deepStrictEqual(yield* ask("numbers", "v2"), ["v2", 3])
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+  })
+
+  test("moves traffic when the new default is ready, and not before", one, function*(memory) {
+    const change = yield* apply({ numbers: model("v2", { v1: v(2), v2: v(3, { load: "wait" }) }) }, memory)
+    assert.deepStrictEqual(change.rerouted, ["numbers"])
+    yield* until(() => Atomics.load(memory, cells.loaded) === 2)
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+    openGate(memory)
+    yield* settled
+    assert.deepStrictEqual(yield* ask("numbers"), ["v2", 3])
+  })
+
+  test("loads a version anew beside the former one, which answers until then", one, function*(memory) {
+    const change = yield* apply({ numbers: model("v1", { v1: v(5, { load: "wait" }) }) }, memory)
+    assert.deepStrictEqual(change.changed, ["numbers@v1"])
+    yield* until(() => Atomics.load(memory, cells.loaded) === 2)
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+    openGate(memory)
+    yield* settled
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 5])
+    yield* until(() => Atomics.load(memory, cells.loaded) === 1)
+  })
+
+  test("leaves the former entry in place where the new one does not load, and says so", one, function*(memory) {
+    yield* apply({ numbers: model("v1", { v1: v(5, { load: "fail" }) }) }, memory)
+    yield* settled
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+    const [info] = yield* (yield* ModelRegistry).list
+    assert.strictEqual(info?.state, "ready")
+    assert.match(info?.failure ?? "", /its new entry was not taken: .*the file holds no model/)
+    yield* apply({ numbers: model("v1", { v1: v(7) }) }, memory)
+    yield* settled
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 7])
+    assert.isUndefined((yield* (yield* ModelRegistry).list)[0]?.failure)
+  })
+
+  test("does not route to a default that does not load", one, function*(memory) {
+    yield* apply({ numbers: model("v2", { v1: v(2), v2: v(3, { load: "fail" }) }) }, memory)
+    yield* settled
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+    assert.strictEqual(yield* tagOf(ask("numbers", "v2")), "ModelNotReady")
+  })
+
+  test("changes nothing where one of its entries cannot be served", one, function*(memory) {
+    const wrong = { numbers: model("v1", { v1: v(9) }), other: model("v1", { v1: { ...scripted, plugin: "nobody" } }) }
+    assert.strictEqual(yield* tagOf(apply(wrong, memory)), "EntryRefused")
+    yield* settled
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+    assert.deepStrictEqual(yield* states, ["numbers@v1 ready"])
+  })
+
+  test("lets those who wait for a version that it drops have their answers", {
+    numbers: model("v1", { v1: v(2), v2: v(3) }),
+    other: model("v1", { v1: v(4) })
+  }, function*(memory) {
+    const waiting = yield* Effect.forkChild(ask("numbers", "v2", { value: orders.holdAside }), {
+      startImmediately: true
+    })
+    const last = yield* Effect.forkChild(ask("other", "v1", { value: orders.holdAside }), { startImmediately: true })
+    yield* until(() => Atomics.load(memory, cells.runs) >= 5)
+    const change = yield* apply(one, memory)
+    assert.deepStrictEqual(change.removed, ["numbers@v2", "other@v1"])
+    yield* settled
+    assert.strictEqual(yield* tagOf(ask("numbers", "v2")), "VersionNotFound")
+    assert.strictEqual(yield* tagOf(ask("other")), "ModelNotFound")
+    assert.strictEqual(Atomics.load(memory, cells.loaded), 3)
+    openGate(memory)
+    assert.deepStrictEqual(yield* Fiber.join(waiting), ["v2", 3 * orders.holdAside])
+    assert.deepStrictEqual(yield* Fiber.join(last), ["v1", 4 * orders.holdAside])
+    yield* until(() => Atomics.load(memory, cells.loaded) === 1)
+  })
+
+  test("that says the same changes nothing", one, function*(memory) {
+    const change = yield* apply(one, memory)
+    assert.deepStrictEqual(change, { added: [], changed: [], removed: [], rerouted: [] })
+    yield* settled
+    assert.strictEqual(Atomics.load(memory, cells.loaded), 1)
+  })
+
+  test("takes the place of one that is still being taken", one, function*(memory) {
+    yield* apply({ numbers: model("v1", { v1: v(5, { load: "wait" }) }) }, memory)
+    yield* until(() => Atomics.load(memory, cells.loaded) === 2)
+    yield* apply({ numbers: model("v1", { v1: v(6) }) }, memory)
+    openGate(memory)
+    yield* settled
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 6])
+    yield* until(() => Atomics.load(memory, cells.loaded) === 1)
+  })
+
+  test("refuses a version that it retires, when traffic has moved", one, function*(memory) {
+    yield* apply({ numbers: model("v2", { v1: { ...v(2), status: "retired" }, v2: v(3) }) }, memory)
+    yield* settled
+    assert.strictEqual(yield* tagOf(ask("numbers", "v1")), "VersionRetired")
+    assert.deepStrictEqual(yield* ask("numbers"), ["v2", 3])
+  })
+})
+
+describe("versions in memory", () => {
+  const both = { a: model("v1", { v1: v(2) }), b: model("v1", { v1: v(3) }) }
+  const oneVersion = { versions: 1, bytes: Infinity }
+
+  test("are as many as the limit says; others are loaded for those who ask", both, function*(memory) {
+    assert.deepStrictEqual(yield* states, ["a@v1 ready", "b@v1 unloaded"])
+    assert.deepStrictEqual(yield* ask("b"), ["v1", 3])
+    yield* until(() => Atomics.load(memory, cells.loaded) === 1)
+    assert.deepStrictEqual(yield* states, ["a@v1 unloaded", "b@v1 ready"])
+    assert.deepStrictEqual(yield* ask("a"), ["v1", 2])
+    const { capacity, evictions, hits, loaded, misses } = yield* (yield* ModelRegistry).stats
+    assert.deepStrictEqual({ capacity, evictions, hits, loaded, misses }, {
+      capacity: 1,
+      evictions: 2,
+      hits: 0,
+      loaded: 1,
+      misses: 2
+    })
+  }, oneVersion)
+
+  test("are loaded once, however many wait", {
+    a: model("v1", { v1: v(2) }),
+    b: model("v1", { v1: v(3, { load: "wait" }) })
+  }, function*(memory) {
+    const callers = yield* Effect.forEach(
+      Array.from({ length: 20 }),
+      () => Effect.forkChild(ask("b"), { startImmediately: true })
+    )
+    yield* until(() => Atomics.load(memory, cells.loaded) === 1)
+    openGate(memory)
+    for (const caller of callers) assert.deepStrictEqual(yield* Fiber.join(caller), ["v1", 3])
+    assert.strictEqual((yield* (yield* ModelRegistry).stats).evictions, 1)
+  }, oneVersion)
+
+  test("are not waited for beyond a caller's deadline, and load all the same", {
+    a: model("v1", { v1: v(2) }),
+    b: model("v1", { v1: v(3, { load: "wait" }) })
+  }, function*(memory) {
+    assert.strictEqual(yield* tagOf(ask("b", undefined, { timeoutMs: 20 })), "DeadlineExceeded")
+    const patient = yield* Effect.forkChild(ask("b"), { startImmediately: true })
+    openGate(memory)
+    assert.deepStrictEqual(yield* Fiber.join(patient), ["v1", 3])
+  }, oneVersion)
+
+  test("stay while somebody uses them", both, function*(memory) {
+    const holding = yield* Effect.forkChild(ask("a", undefined, { value: orders.holdAside }), {
+      startImmediately: true
+    })
+    yield* until(() => Atomics.load(memory, cells.runs) >= 2)
+    assert.deepStrictEqual(yield* ask("b"), ["v1", 3])
+    assert.deepStrictEqual(yield* states, ["a@v1 ready", "b@v1 ready"])
+    openGate(memory)
+    assert.deepStrictEqual(yield* Fiber.join(holding), ["v1", 2 * orders.holdAside])
+    yield* until(() => Atomics.load(memory, cells.loaded) === 1)
+  }, oneVersion)
+
+  test("stay where the registry pins them", {
+    a: model("v1", { v1: { ...v(2), keep_loaded: true } }),
+    b: model("v1", { v1: v(3) })
+  }, function*() {
+    assert.deepStrictEqual(yield* ask("b"), ["v1", 3])
+    assert.deepStrictEqual(yield* states, ["a@v1 ready", "b@v1 ready"])
+  }, oneVersion)
+
+  test("are put away and loaded by hand", both, function*(memory) {
+    const registry = yield* ModelRegistry
+    yield* registry.unload("a", undefined)
+    yield* registry.unload("a", "v1")
+    assert.strictEqual(Atomics.load(memory, cells.loaded), 1)
+    assert.strictEqual(yield* tagOf(ask("a")), "ModelNotReady")
+    yield* registry.load("a", "v1")
+    yield* registry.load("a", undefined)
+    assert.deepStrictEqual(yield* ask("a"), ["v1", 2])
+    assert.strictEqual(yield* tagOf(registry.load("nobody", undefined)), "ModelNotFound")
+  })
+
+  test("are put away when they are cleared, and come back on demand", both, function*(memory) {
+    const registry = yield* ModelRegistry
+    assert.strictEqual(yield* registry.clear, 2)
+    assert.strictEqual(Atomics.load(memory, cells.loaded), 0)
+    assert.deepStrictEqual(yield* ask("a"), ["v1", 2])
+  })
+
+  test(
+    "tell who waits that they do not load",
+    { a: model("v1", { v1: v(2) }), b: model("v1", { v1: v(3) }) },
+    function*(memory) {
+      Atomics.store(memory, cells.refuseLoad, 1)
+      const exit = yield* Effect.exit(ask("b"))
+      assert.isTrue(Exit.isFailure(exit))
+      Atomics.store(memory, cells.refuseLoad, 0)
+      yield* (yield* ModelRegistry).load("b", undefined)
+      assert.deepStrictEqual(yield* ask("b"), ["v1", 3])
+    },
+    oneVersion
+  )
+})
