@@ -11,13 +11,15 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { lowerPriority } from "./ComputePriority.ts"
 import { openHostPort } from "./HostPort.ts"
 import { modelFiles } from "./ModelFiles.ts"
 import { probeModel, unprobed } from "./ModelProbe.ts"
-import { toTransferable, type ToWorker } from "./WorkerProtocol.ts"
+import { outputWithoutNumber, warmupBatches } from "./WarmupBatches.ts"
+import { type LoadSpec, toTransferable, type ToWorker } from "./WorkerProtocol.ts"
 
 type Run = Extract<ToWorker, { readonly _tag: "Run" }>
 
@@ -52,6 +54,21 @@ const decodeSignature = (signature: unknown) =>
     (error) => new PluginError({ reason: `the plugin gave no valid signature: ${error.message}` })
   )
 
+/** A version is not ready when it answers its own warm-up with what is no number. */
+const warmUp = Effect.fnUntraced(function*(model: Model, signature: ModelSignature, spec: LoadSpec) {
+  const wanted = warmupBatches(signature, spec.warmup ?? [])
+  if (Result.isFailure(wanted)) return yield* new PluginError({ reason: wanted.failure })
+  const own = [...model.warmup ?? [], ...wanted.success]
+  // Nobody chose a row of zeros, so what comes of it says nothing of the model: a vector of zeros has no direction.
+  if (own.length === 0) return yield* Effect.asVoid(model.run(zeroRow(signature)))
+  for (const batch of own) {
+    const output = outputWithoutNumber(yield* model.run(batch))
+    if (output !== undefined) {
+      return yield* new PluginError({ reason: `a warm-up run gave NaN or an infinity in output "${output}"` })
+    }
+  }
+})
+
 const load = Effect.fnUntraced(function*(
   { call, instance, measure, spec }: Extract<ToWorker, { readonly _tag: "Load" }>
 ) {
@@ -69,7 +86,7 @@ const load = Effect.fnUntraced(function*(
     const model = yield* plugin.load(context, options)
     const signature = yield* decodeSignature(model.signature)
     const started = performance.now()
-    for (const batch of model.warmup ?? [zeroRow(signature)]) yield* model.run(batch)
+    yield* warmUp(model, signature, spec)
     const warmupMs = performance.now() - started
     const probed = measure ? yield* probeModel(model, signature) : unprobed
     port.post({ _tag: "Loaded", call, signature, warmupMs, ...probed }, [])

@@ -6,6 +6,7 @@ import type { ModelSignature } from "@sluice/domain/ModelSignature"
 import type { TensorMap } from "@sluice/domain/Tensor"
 import type { Probed } from "./ModelProbe.ts"
 import type { PluginLine } from "./PluginLog.ts"
+import type { WarmupShapes } from "./WarmupBatches.ts"
 
 /** Everything a worker needs to load one instance of a model version. */
 export interface LoadSpec {
@@ -18,6 +19,8 @@ export interface LoadSpec {
   readonly device: Device
   readonly precision: Precision
   readonly threads: number
+  /** What the registry wants to be run before the version is ready, beside what the plugin does. */
+  readonly warmup?: ReadonlyArray<WarmupShapes>
   /** The registry entry's options, not yet decoded by the plugin's schema. */
   readonly options: unknown
 }

@@ -69,6 +69,7 @@ const readModel = (name: string, model: ModelYaml, document: YamlDocument, direc
       maxPaddedWaste: entry.batching?.max_padded_waste
     },
     cache: entry.cache ?? true,
+    warmup: entry.warmup ?? [],
     keepLoaded: entry.keep_loaded ?? false,
     timeoutMs: entry.timeout_ms,
     runTimeout: entry.run_timeout,

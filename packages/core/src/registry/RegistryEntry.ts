@@ -3,6 +3,7 @@
  */
 import type { Device, Precision, VersionStatus } from "@sluice/domain/ModelInfo"
 import type * as Duration from "effect/Duration"
+import type { WarmupShapes } from "../execution/WarmupBatches.ts"
 import type { OptimizeFor } from "./RegistrySchema.ts"
 
 /** Where an entry stands, for messages that come after the file was read. */
@@ -58,6 +59,8 @@ export interface VersionEntry {
   readonly batching: BatchingEntry
   /** Whether answers may be kept. */
   readonly cache: boolean
+  /** Batches to run before it is ready, beside the plugin's own. */
+  readonly warmup: ReadonlyArray<WarmupShapes>
   /** Whether it stays in memory whatever the limits. */
   readonly keepLoaded: boolean
   readonly timeoutMs: number | undefined

@@ -60,6 +60,9 @@ export const VersionYaml = Schema.Struct({
   isolation: Schema.optionalKey(Schema.Literals(["thread", "process"])),
   batching: Schema.optionalKey(BatchingYaml),
   cache: Schema.optionalKey(Schema.Boolean),
+  warmup: Schema.optionalKey(
+    Schema.Array(Schema.Record(Schema.String, Schema.Array(count(1_000_000)))).check(Schema.isMaxLength(32))
+  ),
   keep_loaded: Schema.optionalKey(Schema.Boolean),
   timeout_ms: Schema.optionalKey(TimeoutMs),
   run_timeout: Schema.optionalKey(longerThanNothing)

@@ -156,6 +156,7 @@ export const planVersion = Effect.fnUntraced(function*(
       device,
       precision: choice.precision,
       threads: threads.threads,
+      warmup: entry.warmup,
       options: entry.options
     },
     threads,

@@ -180,6 +180,22 @@ describe("a new registry", () => {
   })
 })
 
+describe("a version's warm-up", () => {
+  const withWarmup = (factor: number, shape: ReadonlyArray<number>) =>
+    model("v1", { v1: { ...v(factor), warmup: [{ x: shape }] } })
+
+  test("fails it where the answer is no number, or the shape none of the model's", {
+    // The product is beyond what FP32 holds.
+    infinite: withWarmup(1e39, [2, 1]),
+    wrong: withWarmup(2, [2, 3])
+  }, function*() {
+    const failures = (yield* (yield* ModelRegistry).list).map(({ failure, state }) => [state, failure])
+    assert.deepStrictEqual(failures.map(([state]) => state), ["failed", "failed"])
+    assert.match(failures[0]?.[1] ?? "", /a warm-up run gave NaN or an infinity in output "y"/)
+    assert.match(failures[1]?.[1] ?? "", /warmup\.0: input "x": expected FP32 \[-1, 1\], got FP32 \[2, 3\]/)
+  })
+})
+
 describe("versions in memory", () => {
   const both = { a: model("v1", { v1: v(2) }), b: model("v1", { v1: v(3) }) }
   const oneVersion = { versions: 1, bytes: Infinity }

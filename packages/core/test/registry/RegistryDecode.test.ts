@@ -72,6 +72,7 @@ describe("decodeRegistry", () => {
         maxPaddedWaste: undefined
       },
       cache: true,
+      warmup: [],
       keepLoaded: false,
       timeoutMs: undefined,
       runTimeout: undefined,
