@@ -104,6 +104,14 @@ export const inferResult = (
       : decodeItem(version, item.success, natural, hits[i] ?? false, total)
   )
   version.metrics.stage("decode", (now() - decodingMs) / 1000)
-  const { model, version: name } = version.plan.entry
-  return { model, version: name, signature: version.signature, cacheStatus, timings: { ...timings, total }, items }
+  const { entry: { model, version: name }, spec: { precision } } = version.plan
+  return {
+    model,
+    version: name,
+    precision,
+    signature: version.signature,
+    cacheStatus,
+    timings: { ...timings, total },
+    items
+  }
 }

@@ -3,6 +3,7 @@
  */
 import type { InferenceError } from "@sluice/domain/Errors"
 import type { Item } from "@sluice/domain/Item"
+import type { Precision } from "@sluice/domain/ModelInfo"
 import type { ModelSignature } from "@sluice/domain/ModelSignature"
 import type { Prediction } from "@sluice/domain/Prediction"
 import type { Priority } from "@sluice/domain/PredictRequest"
@@ -53,6 +54,8 @@ export interface StageTimings {
 export interface InferResult {
   readonly model: string
   readonly version: string
+  /** Of the file that answered. */
+  readonly precision: Precision
   readonly signature: ModelSignature
   /** In the order of the input. */
   readonly items: ReadonlyArray<Result.Result<InferredItem, InferenceError>>

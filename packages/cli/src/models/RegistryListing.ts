@@ -32,7 +32,7 @@ const listed = (
   outcome: Result.Result<VersionPlan, EntryRefused> | undefined
 ): RegisteredModel => {
   const model = registry.models.find(({ name }) => name === entry.model)
-  const { file, precision } = resolvePrecision(entry, config.precision)
+  const { file, precision } = resolvePrecision(entry, config.precision, entry.device ?? config.device)
   const plan = outcome === undefined ? {} : Result.match(outcome, {
     onSuccess: ({ plugin }) => ({ plugin: plugin.plugin.name, plugin_reason: plugin.reason }),
     onFailure: (error) => ({ refused: error.reason })

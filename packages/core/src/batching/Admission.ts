@@ -43,6 +43,12 @@ export const predictedFinishMs = (load: Load, rows: number, cost: number): numbe
   return (allMs - lastMs) / Math.max(1, load.instances) + lastMs
 }
 
+/** How long a row that arrives now would wait for its batch to begin, in milliseconds; 0 while the model knows nothing. */
+export const predictedWaitMs = (load: Load): number =>
+  load.model.known
+    ? (load.underWayMs + workMs(batchesOf(load.rowsAhead, load), load.costAhead, load)) / Math.max(1, load.instances)
+    : 0
+
 /** An idle version refuses only what would take so many times as long as there is. */
 const hopeless = 4
 

@@ -6,7 +6,7 @@ import { DeadlineExceeded, InstanceLost, Overloaded } from "@sluice/domain/Error
 import type { Priority } from "@sluice/domain/PredictRequest"
 import * as Result from "effect/Result"
 import type { HostedModel, Instance } from "../execution/HostedModel.ts"
-import { isTooLate, type Load, predictedFinishMs, retryAfterMs } from "./Admission.ts"
+import { isTooLate, type Load, predictedFinishMs, predictedWaitMs, retryAfterMs } from "./Admission.ts"
 import { BatchGrowth } from "./BatchGrowth.ts"
 import type { RowOutcome } from "./BatchRun.ts"
 import { BatchWindow } from "./BatchWindow.ts"
@@ -103,6 +103,12 @@ export class BatchQueue {
       this.#drop(request)
       this.#settle(request, Result.succeed(request.results))
     }
+  }
+
+  /** How long a row that comes now would wait for its batch to begin, in milliseconds. */
+  predictedWaitMs(): number {
+    const ahead = { rows: this.#waiting.length, cost: this.#waiting.cost }
+    return predictedWaitMs(this.#load(ahead, this.#runtime.now()))
   }
 
   #refusal(request: PendingRequest): Overloaded | undefined {

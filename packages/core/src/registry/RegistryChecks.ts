@@ -71,9 +71,16 @@ const checkRollout = (model: ModelYaml, path: YamlPath): ReadonlyArray<Mistake> 
   ]
 }
 
+/** Of the file in `path`: a version that leaves the choice open has fp32 there. */
+const ownPrecision = ({ precision = "fp32" }: VersionYaml): Precision => precision === "auto" ? "fp32" : precision
+
 const checkVersion = (name: string, version: VersionYaml, path: YamlPath): ReadonlyArray<Mistake> => {
-  const own = version.precision ?? "fp32"
+  const own = ownPrecision(version)
+  const lacksInt8 = version.int8_above_wait !== undefined && own !== "int8" && version.variants?.int8 === undefined
   return [
+    ...(lacksInt8
+      ? [{ path: [...path, "int8_above_wait"], problem: "this version has no int8 file: name one under variants" }]
+      : []),
     ...(isModelVersion(name) ? [] : [invalidName("version", path)]),
     ...Precision.literals.flatMap((precision) =>
       precision === own && version.variants?.[precision] !== undefined

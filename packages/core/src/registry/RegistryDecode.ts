@@ -44,7 +44,9 @@ const readModel = (name: string, model: ModelYaml, document: YamlDocument, direc
     status: entry.status ?? "active",
     description: entry.description ?? "",
     file: fileAt(entry.path),
-    precision: entry.precision ?? "fp32",
+    precision: entry.precision === undefined || entry.precision === "auto" ? "fp32" : entry.precision,
+    precisionByDevice: entry.precision === "auto",
+    int8AboveWait: entry.int8_above_wait,
     variants: new Map(
       Precision.literals.flatMap((precision) => {
         const path = entry.variants?.[precision]

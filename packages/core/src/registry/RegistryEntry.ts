@@ -40,6 +40,10 @@ export interface VersionEntry {
   /** The file in `precision`, the version's own. */
   readonly file: ModelFile
   readonly precision: Precision
+  /** Whether the device decides which of its files is served. */
+  readonly precisionByDevice: boolean
+  /** The predicted wait from which on requests go to the int8 file. Undefined: none do. */
+  readonly int8AboveWait: Duration.Duration | undefined
   /** The same version in other precisions. */
   readonly variants: ReadonlyMap<Precision, ModelFile>
   /** Undefined: the plugin is chosen by the files. */

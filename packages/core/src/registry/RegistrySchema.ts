@@ -44,7 +44,8 @@ export const VersionYaml = Schema.Struct({
   status: Schema.optionalKey(VersionStatus),
   description: Schema.optionalKey(Schema.String),
   plugin: Schema.optionalKey(Schema.NonEmptyString),
-  precision: Schema.optionalKey(Precision),
+  precision: Schema.optionalKey(Schema.Literals([...Precision.literals, "auto"])),
+  int8_above_wait: Schema.optionalKey(DurationText("milliseconds")),
   variants: Schema.optionalKey(Schema.Struct({
     fp32: Schema.optionalKey(path),
     fp16: Schema.optionalKey(path),

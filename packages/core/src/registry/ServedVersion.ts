@@ -32,6 +32,8 @@ export interface ServedVersion {
   readonly cacheNamespace: CacheNamespace
   /** Every call enters when the version was chosen for it, and leaves when it has its answer. */
   readonly use: VersionUse
+  /** The version in its lighter precision, for requests that would wait longer than so many milliseconds. */
+  readonly underLoad: { readonly version: ServedVersion; readonly aboveWaitMs: number } | undefined
 }
 
 /** One instance on so many threads, where the last of the others is: they are given batches in their order. */
@@ -50,8 +52,8 @@ export interface OpenVersionOptions {
   readonly onHealth: (health: Health) => Effect.Effect<void>
 }
 
-/** Loads a version and opens its queue; everything is released with the scope. */
-export const openVersion = Effect.fnUntraced(function*(planned: VersionPlan, options: OpenVersionOptions) {
+/** Loads one file of a version and opens its queue. */
+const openFile = Effect.fnUntraced(function*(planned: VersionPlan, options: OpenVersionOptions) {
   const { metrics, onHealth, quiet } = options
   const plan = yield* (yield* PlanTuner).settle(planned, quiet)
   const host = yield* ModelHost
@@ -110,5 +112,33 @@ export const openVersion = Effect.fnUntraced(function*(planned: VersionPlan, opt
   })
   const lane = (): Lane => laned.instances()[0]?.inline === true ? "inline" : "worker"
   const use = new VersionUse(now())
-  return { plan, signature, codec, queue, metrics, lane, cacheNamespace, use } satisfies ServedVersion
+  const served: ServedVersion = {
+    plan,
+    signature,
+    codec,
+    queue,
+    metrics,
+    lane,
+    cacheNamespace,
+    use,
+    underLoad: undefined
+  }
+  return served
 })
+
+/** Loads a version and opens its queue; everything is released with the scope. */
+export const openVersion = Effect.fnUntraced(function*(plan: VersionPlan, options: OpenVersionOptions) {
+  const served = yield* openFile(plan, options)
+  if (plan.underLoad === undefined) return served
+  const { aboveWaitMs, plan: lighterPlan } = plan.underLoad
+  const lighter = yield* openFile(lighterPlan, { ...options, onHealth: () => Effect.void })
+  // Whoever uses one of them uses the version.
+  return { ...served, underLoad: { aboveWaitMs, version: { ...lighter, use: served.use } } } satisfies ServedVersion
+})
+
+/** The version as it answers a request that comes now: in its lighter precision where it would have to wait too long. */
+export const answering = (served: ServedVersion): ServedVersion => {
+  const { queue, underLoad } = served
+  if (underLoad === undefined) return served
+  return queue.predictedWaitMs() > underLoad.aboveWaitMs ? underLoad.version : served
+}

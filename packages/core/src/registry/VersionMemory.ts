@@ -10,7 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import { monotonicReader } from "../Monotonic.ts"
 import { servedBy } from "./ModelRoute.ts"
-import type { ServedVersion } from "./ServedVersion.ts"
+import { answering, type ServedVersion } from "./ServedVersion.ts"
 import { type CacheLimits, chooseEvictions, type LoadedVersion } from "./VersionEviction.ts"
 import type { VersionSlot } from "./VersionSlot.ts"
 
@@ -132,8 +132,9 @@ export const makeVersionMemory = Effect.fnUntraced(function*(limits: CacheLimits
     /** The slot's version for a request, if it is in memory. */
     take: (slot: VersionSlot): Result.Result<ServedVersion, ModelNotReady> => {
       const served = servedBy(slot)
-      if (Result.isSuccess(served)) hits++
-      return served
+      if (Result.isFailure(served)) return served
+      hits++
+      return served.success.underLoad === undefined ? served : Result.succeed(answering(served.success))
     },
     /** Loads the slot's version for a request that waits; undefined where it is no use to wait. */
     demand: (slot: VersionSlot): Effect.Effect<ServedVersion, ModelNotReady> | undefined => {

@@ -16,7 +16,7 @@ import { planThreads, servingDefaults, type ThreadPlan } from "../execution/Thre
 import type { LoadSpec } from "../execution/WorkerProtocol.ts"
 import type { FixedPlan } from "../tuning/PlanChoice.ts"
 import type { ChosenPlugin, PluginCatalogue } from "./PluginCatalogue.ts"
-import { resolvePrecision } from "./PrecisionChoice.ts"
+import { type PrecisionChoice, resolvePrecision, resolveUnderLoad } from "./PrecisionChoice.ts"
 import type { VersionEntry } from "./RegistryEntry.ts"
 
 /** What the configuration sets for every version that does not set it for itself. */
@@ -64,6 +64,8 @@ export interface VersionPlan {
   readonly runTimeoutMs: number
   /** What the version holds in memory, by its file's size for each copy, in bytes. */
   readonly memoryBytes: number
+  /** The same version in a lighter precision, for requests that would wait longer than so many milliseconds. */
+  readonly underLoad: { readonly plan: VersionPlan; readonly aboveWaitMs: number } | undefined
   /** Said to the operator when the version starts. */
   readonly notices: ReadonlyArray<string>
 }
@@ -103,15 +105,15 @@ const describeMistakes = ({ issue }: Schema.SchemaError): string =>
     `${fieldPath(["options", ...path.map((part) => typeof part === "object" ? part.key : part)])}: ${message}`
   ).join("; ")
 
-/** Settles one entry, or says why it cannot be served. */
-export const planVersion = Effect.fnUntraced(function*(
+/** Settles one file of an entry. */
+const planFile = Effect.fnUntraced(function*(
   entry: VersionEntry,
+  choice: PrecisionChoice,
   config: ServingConfig,
   catalogue: PluginCatalogue["Service"]
 ) {
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
   const refuse = (reason: string) => new EntryRefused({ entry, reason })
-  const choice = resolvePrecision(entry, config.precision)
   const path = choice.file.absolute
   const plugin = yield* catalogue.choose(entry.plugin, modelFiles(path)).pipe(
     Effect.mapError((error) => refuse(error.reason))
@@ -180,6 +182,25 @@ export const planVersion = Effect.fnUntraced(function*(
     timeoutMs: entry.timeoutMs ?? config.timeoutMs,
     runTimeoutMs: Duration.toMillis(entry.runTimeout ?? config.runTimeout),
     memoryBytes: Number.isFinite(bytes) ? bytes * (threads.instances + (soloThreads > 0 ? 1 : 0)) : 0,
+    underLoad: undefined,
     notices: choice.notice === undefined ? [] : [choice.notice]
   } satisfies VersionPlan
+})
+
+/** Settles one entry, or says why it cannot be served. */
+export const planVersion = Effect.fnUntraced(function*(
+  entry: VersionEntry,
+  config: ServingConfig,
+  catalogue: PluginCatalogue["Service"]
+): Effect.fn.Return<VersionPlan, EntryRefused> {
+  const choice = resolvePrecision(entry, config.precision, entry.device ?? config.device)
+  const plan = yield* planFile(entry, choice, config, catalogue)
+  const lighter = resolveUnderLoad(entry, choice.precision)
+  if (lighter === undefined || entry.int8AboveWait === undefined) return plan
+  const lighterPlan = yield* planFile(entry, lighter, config, catalogue)
+  return {
+    ...plan,
+    memoryBytes: plan.memoryBytes + lighterPlan.memoryBytes,
+    underLoad: { plan: lighterPlan, aboveWaitMs: Duration.toMillis(entry.int8AboveWait) }
+  }
 })

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { parseYaml } from "@sluice/core/config/YamlDocument"
-import { resolvePrecision } from "@sluice/core/registry/PrecisionChoice"
+import { resolvePrecision, resolveUnderLoad } from "@sluice/core/registry/PrecisionChoice"
 import { decodeRegistry } from "@sluice/core/registry/RegistryDecode"
-import type { Precision } from "@sluice/domain/ModelInfo"
+import type { VersionEntry } from "@sluice/core/registry/RegistryEntry"
+import type { Device, Precision } from "@sluice/domain/ModelInfo"
 import * as Result from "effect/Result"
 
 const versions = Result.getOrThrow(Result.flatMap(
@@ -13,16 +14,21 @@ const versions = Result.getOrThrow(Result.flatMap(
     versions:
       both: { path: m32.onnx, variants: { fp16: m16.onnx } }
       small: { path: m8.onnx, precision: int8 }
+      auto: { path: m32.onnx, precision: auto, variants: { fp16: m16.onnx, int8: m8.onnx }, int8_above_wait: 50 }
 `,
     "registry.yaml"
   ),
   decodeRegistry
 )).models[0]?.versions ?? []
 
-const choose = (name: string, wanted: Precision | undefined) => {
+const versionNamed = (name: string): VersionEntry => {
   const version = versions.find((version) => version.version === name)
   assert.isDefined(version)
-  const choice = resolvePrecision(version, wanted)
+  return version
+}
+
+const choose = (name: string, wanted: Precision | undefined, device: Device = "cpu") => {
+  const choice = resolvePrecision(versionNamed(name), wanted, device)
   return [choice.precision, choice.file.written, choice.notice]
 }
 
@@ -46,5 +52,21 @@ describe("resolvePrecision", () => {
     ] as const
   )("version %s has no %s: %s from %s, and it says so", (name, wanted, precision, file, notice) => {
     assert.deepStrictEqual(choose(name, wanted), [precision, file, notice])
+  })
+
+  it("goes by the device where the registry leaves it open", () => {
+    const chosen = (name: string, device: Device) => choose(name, undefined, device).slice(0, 2)
+    assert.deepStrictEqual(chosen("auto", "cpu"), ["fp32", "m32.onnx"])
+    assert.deepStrictEqual(chosen("auto", "cuda"), ["fp16", "m16.onnx"])
+    assert.deepStrictEqual(chosen("both", "cuda"), ["fp32", "m32.onnx"])
+    assert.deepStrictEqual(choose("auto", "int8", "cuda").slice(0, 2), ["int8", "m8.onnx"])
+  })
+})
+
+describe("resolveUnderLoad", () => {
+  it("is the int8 file where the registry asks for it and another one is served", () => {
+    assert.strictEqual(resolveUnderLoad(versionNamed("auto"), "fp32")?.file.written, "m8.onnx")
+    assert.isUndefined(resolveUnderLoad(versionNamed("auto"), "int8"))
+    assert.isUndefined(resolveUnderLoad(versionNamed("both"), "fp32"))
   })
 })

@@ -196,6 +196,45 @@ describe("a version's warm-up", () => {
   })
 })
 
+describe("a version in several precisions", () => {
+  const models = {
+    numbers: model("v1", {
+      v1: {
+        ...v(2),
+        precision: "auto",
+        int8_above_wait: 0,
+        instances: 1,
+        variants: { int8: "ScriptedPlugin.ts" },
+        isolation: "thread"
+      }
+    })
+  }
+
+  test("answers in int8 while requests would wait too long", models, function*(memory) {
+    const inference = yield* Inference
+    const request = (value: number): InferRequest => ({
+      model: "numbers",
+      version: undefined,
+      routingKey: "caller",
+      input: { _tag: "Items", items: [{ _tag: "Features", values: [value] }] },
+      cache: "bypass",
+      priority: "normal",
+      timeoutMs: undefined
+    })
+    const precisionOf = (value: number) => Effect.map(inference.infer(request(value)), ({ precision }) => precision)
+    assert.strictEqual(yield* precisionOf(1), "fp32")
+    const held = yield* Effect.forEach(
+      Array.from({ length: 50 }, () => orders.holdAside),
+      (value) => Effect.forkChild(precisionOf(value), { startImmediately: true })
+    )
+    openGate(memory)
+    const precisions = yield* Effect.forEach(held, Fiber.join)
+    assert.strictEqual(precisions[0], "fp32")
+    assert.include(precisions, "int8")
+    assert.strictEqual(yield* precisionOf(1), "fp32")
+  })
+})
+
 describe("versions in memory", () => {
   const both = { a: model("v1", { v1: v(2) }), b: model("v1", { v1: v(3) }) }
   const oneVersion = { versions: 1, bytes: Infinity }

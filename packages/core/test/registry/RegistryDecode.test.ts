@@ -53,6 +53,8 @@ describe("decodeRegistry", () => {
         absolute: resolve("config/models/sentiment_v1/model.onnx")
       },
       precision: "fp32",
+      precisionByDevice: false,
+      int8AboveWait: undefined,
       variants: new Map(),
       plugin: undefined,
       device: undefined,

@@ -30,8 +30,13 @@ export const serverTiming = ({ cache, compute, encode, queue, total }: StageTimi
   `cache;dur=${hundredths(cache)}, ${totalTiming(total)}`
 
 /** The head of what a model answered. */
-export const inferHead = ({ cacheStatus, timings, version }: InferResult): AnswerHead => ({
+export const inferHead = ({ cacheStatus, precision, timings, version }: InferResult): AnswerHead => ({
   status: 200,
   contentType: "application/json",
-  headers: { "server-timing": serverTiming(timings), "x-cache": cacheStatus, "x-model-version": version }
+  headers: {
+    "server-timing": serverTiming(timings),
+    "x-cache": cacheStatus,
+    "x-model-version": version,
+    "x-model-precision": precision
+  }
 })

@@ -33,6 +33,7 @@ const float = (shape: ReadonlyArray<number>, values: ReadonlyArray<number>): Ten
 const resultOf = (rows: ReadonlyArray<Readonly<Record<string, Tensor>>>): InferResult => ({
   model: "m",
   version: "v1",
+  precision: "fp32",
   signature: {
     inputs: [],
     outputs: Object.entries(rows[0] ?? {}).map(([name, { datatype, shape }]) => ({ name, datatype, shape })),

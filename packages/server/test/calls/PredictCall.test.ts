@@ -63,6 +63,7 @@ const item: fc.Arbitrary<Result.Result<InferredItem, InferenceError>> = fc.oneof
 const results: fc.Arbitrary<InferResult> = fc.record({
   model: fc.string(),
   version: fc.string(),
+  precision: fc.constant("fp32"),
   signature: fc.constant({ inputs: [], outputs: [], batchable: true }),
   cacheStatus: fc.constant("miss"),
   timings: fc.record({

@@ -70,6 +70,7 @@ const inferred = (
 ): InferResult => ({
   model: "iris",
   version: "v1",
+  precision: "fp32",
   signature: { inputs: [], outputs: [], batchable: true },
   cacheStatus: "miss",
   timings: { cache: 0, encode: 0, queue: 0, compute: 12.34567, total: 20.00049 },

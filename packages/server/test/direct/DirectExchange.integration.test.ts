@@ -25,6 +25,7 @@ const prepare = directRoute("/api/v1")(path)!
 const resultOf = (values: Float32Array<ArrayBuffer>): InferResult => ({
   model: "m",
   version: "v1",
+  precision: "fp32",
   signature: { inputs: [], outputs: [{ name: "y", datatype: "FP32", shape: [-1] }], batchable: true },
   cacheStatus: "miss",
   timings: { cache: 0, encode: 0, queue: 0, compute: 0, total: 0 },
