@@ -11,6 +11,7 @@ import { decodeItem, inPlace } from "./ItemCodec.ts"
 import type { ItemOutput } from "./ItemOutput.ts"
 import type { ServedVersion } from "./registry/ServedVersion.ts"
 import type { CallOutcome } from "./resilience/CircuitBreaker.ts"
+import type { RolloutMonitor } from "./rollout/RolloutMonitor.ts"
 
 /** What the stages took, in milliseconds; filled in as they end. */
 export interface Timings {
@@ -27,6 +28,8 @@ export interface InferCall {
   readonly startedMs: number
   readonly timeoutMs: number
   readonly timings: Timings
+  /** What its rollout is told of it. */
+  readonly monitor: RolloutMonitor | undefined
 }
 
 /** An item's row, or why it cannot be one. */

@@ -11,6 +11,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
 import * as References from "effect/References"
 import * as Result from "effect/Result"
 import type { RowResult } from "./batching/Submission.ts"
@@ -30,6 +31,8 @@ import { monotonicReader } from "./Monotonic.ts"
 import { ModelRegistry, type NotServed } from "./registry/ModelRegistry.ts"
 import type { ServedVersion } from "./registry/ServedVersion.ts"
 import { CircuitBreaker } from "./resilience/CircuitBreaker.ts"
+import { Rollouts } from "./rollout/Rollouts.ts"
+import { makeRolloutObserver } from "./RolloutObserver.ts"
 import { Metrics } from "./telemetry/Metrics.ts"
 import { currentSpan, withSpan } from "./telemetry/Spans.ts"
 
@@ -71,18 +74,62 @@ export class Inference extends Context.Service<Inference, {
     Inference,
     Effect.gen(function*() {
       const registry = yield* ModelRegistry
+      const rollouts = yield* Rollouts
+      const random = yield* Random.Random
       const cache = yield* PredictionCache
       const breaker = yield* CircuitBreaker
       const metrics = yield* Metrics
       const now = yield* monotonicReader
       const runFork = Effect.runForkWith(yield* Effect.context<never>())
 
+      /** A copy for comparison: what its rollout is told, and nobody else. */
+      const computeCopy = (
+        request: InferRequest,
+        version: ServedVersion,
+        done: (answered: Answered, tookMs: number) => void
+      ): void => {
+        const startedMs = now()
+        const call: InferCall = {
+          request: { ...request, priority: "low", cache: "bypass" },
+          version,
+          startedMs,
+          timeoutMs: version.plan.timeoutMs,
+          timings: { cache: 0, encode: 0, queue: 0, compute: 0 },
+          monitor: undefined
+        }
+        version.use.enter(startedMs)
+        const end = (answered: Answered): void => {
+          version.use.leave()
+          done(answered, now() - startedMs)
+        }
+        const units = unitsOf(version, request.input)
+        if (Result.isFailure(units)) return end(Result.fail(units.failure))
+        const encoded = units.success.map((unit) => encodeUnit(version, unit))
+        const submitted = version.queue.submit(
+          submissionOf(call, rowsOf(encoded), undefined),
+          (outcome) =>
+            end(Result.map(outcome, (rows) => inferResult(call, mergeRows(call, encoded, rows), "bypass", noHits, now)))
+        )
+        if (Result.isFailure(submitted)) end(Result.fail(submitted.failure))
+      }
+
+      const observer = makeRolloutObserver({
+        rollouts,
+        registry,
+        now,
+        random: () => random.nextDoubleUnsafe(),
+        later: (delayMs, wake) => {
+          runFork(Effect.andThen(Effect.sleep(delayMs), Effect.sync(wake)))
+        },
+        compute: computeCopy
+      })
+
       /** A call of the version, which stays loaded until `end`. */
       const beginWith = (request: InferRequest, version: ServedVersion, startedMs: number): InferCall => {
         version.use.enter(startedMs)
         const timeoutMs = request.timeoutMs ?? version.plan.timeoutMs
         const timings = { cache: 0, encode: 0, queue: 0, compute: 0 }
-        return { request, version, startedMs, timeoutMs, timings }
+        return { request, version, startedMs, timeoutMs, timings, monitor: observer.monitorOf(request, version) }
       }
 
       const refuse = (error: InferenceError): void => metrics.refused(errorCatalogue[error._tag].code)
@@ -199,7 +246,12 @@ export class Inference extends Context.Service<Inference, {
           }),
           Effect.onInterrupt(() => Effect.sync(() => version.metrics.abandoned())),
           Effect.result,
-          Effect.tap((answered) => Effect.sync(() => count(call, answered))),
+          Effect.tap((answered) =>
+            Effect.sync(() => {
+              count(call, answered)
+              observer.ended(call, answered, now() - startedMs)
+            })
+          ),
           Effect.flatMap(Effect.fromResult),
           Effect.ensuring(Effect.sync(() => version.use.leave())),
           withSpan("Inference.infer", { model, version: name })
@@ -221,6 +273,7 @@ export class Inference extends Context.Service<Inference, {
           version.use.leave()
           count(call, answered)
           answer(answered)
+          observer.ended(call, answered, now() - call.startedMs)
         }
         const units = unitsOf(version, request.input)
         if (Result.isFailure(units)) {

@@ -13,6 +13,7 @@ import type { ModelEntry, Registry } from "@sluice/core/registry/RegistryEntry"
 import type { CacheLimits } from "@sluice/core/registry/VersionEviction"
 import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
 import { Rollouts } from "@sluice/core/rollout/Rollouts"
+import { layerMemory as rolloutsInMemory } from "@sluice/core/rollout/RolloutStoreMemory"
 import { Metrics } from "@sluice/core/telemetry/Metrics"
 import { PlanTuner } from "@sluice/core/tuning/PlanTuner"
 import * as Duration from "effect/Duration"
@@ -59,6 +60,7 @@ const settled = Effect.gen(function*() {
 })
 
 export const engineLayer = (registry: Registry, memory?: CacheLimits) => {
+  const rollouts = Rollouts.layer.pipe(Layer.provide(rolloutsInMemory))
   const models = ModelRegistry.layer(registry, {
     cores: 2,
     inlineBoundMs: 0,
@@ -75,7 +77,7 @@ export const engineLayer = (registry: Registry, memory?: CacheLimits) => {
     PluginCatalogue.layer(["./ScriptedPlugin.ts", "./LettersPlugin.ts"], fixtures),
     ModelHost.layer.pipe(Layer.provide(WorkerPool.layer())),
     PlanTuner.layerNone,
-    Rollouts.layerNone,
+
     Batcher.layer
   ]))
   const cache = PredictionCache.layer({ timeToLive: "1 hour" }).pipe(
@@ -84,6 +86,7 @@ export const engineLayer = (registry: Registry, memory?: CacheLimits) => {
   const breaker = CircuitBreaker.layer({ policy: { type: "consecutive", failures: 5 }, openDuration: "10 seconds" })
   const engine = Inference.layerLocal.pipe(
     Layer.provideMerge(Layer.mergeAll(models, cache, breaker)),
+    Layer.provideMerge(rollouts),
     Layer.provideMerge(Metrics.layer({ enabled: true }))
   )
   return Layer.effectDiscard(settled).pipe(Layer.provideMerge(engine))

@@ -18,6 +18,8 @@ import { PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
 import type { Registry } from "@sluice/core/registry/RegistryEntry"
 import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
 import { Rollouts } from "@sluice/core/rollout/Rollouts"
+import * as RolloutStoreFile from "@sluice/core/rollout/RolloutStoreFile"
+import * as RolloutStoreRedis from "@sluice/core/rollout/RolloutStoreRedis"
 import { Metrics } from "@sluice/core/telemetry/Metrics"
 import { defaultCacheDirectory } from "@sluice/core/tuning/PlanStore"
 import { PlanTuner } from "@sluice/core/tuning/PlanTuner"
@@ -26,15 +28,30 @@ import * as Layer from "effect/Layer"
 import { redisEndpoint } from "./config/RedisEndpoint.ts"
 import { cacheLimits, servingConfig } from "./config/ServingSettings.ts"
 import type { Settings } from "./config/Settings.ts"
+import { defaultStateDirectory, rolloutDirectory } from "./config/StateDirectory.ts"
 
-const cacheLayer = (settings: Settings) => {
-  const { cache, redis } = settings
-  if (!cache.enabled) return Layer.merge(PredictionCache.layerDisabled, CacheStoreHealth.layerLocal)
+/** The one connection, for all that is kept in Redis; undefined where none is configured. */
+const redisLayer = ({ redis }: Settings) => {
   const url = redisEndpoint(redis)
-  const store = url === undefined
+  return url === undefined ? undefined : Redis.layer({ url })
+}
+type RedisLayer = ReturnType<typeof redisLayer>
+
+const cacheLayer = ({ cache }: Settings, redis: RedisLayer) => {
+  if (!cache.enabled) return Layer.merge(PredictionCache.layerDisabled, CacheStoreHealth.layerLocal)
+  const store = redis === undefined
     ? Layer.merge(layerMemory({ maxBytes: cache.maxBytes }), CacheStoreHealth.layerLocal)
-    : Layer.provideMerge(layerRedis({ ...defaultCacheStoreBudget, operation: cache.timeBudget }), Redis.layer({ url }))
+    : Layer.provideMerge(layerRedis({ ...defaultCacheStoreBudget, operation: cache.timeBudget }), redis)
   return PredictionCache.layer({ timeToLive: cache.ttl }).pipe(Layer.provideMerge(store))
+}
+
+/** Where rollouts stand is known to all processes: in Redis, else in files that those of one machine and registry share. */
+const rolloutsLayer = ({ models, state }: Settings, redis: RedisLayer) => {
+  const directory = rolloutDirectory(state.directory ?? defaultStateDirectory(process.env), models.registry)
+  const store = redis === undefined
+    ? RolloutStoreFile.layerFile(directory)
+    : Layer.provide(RolloutStoreRedis.layerRedis, redis)
+  return Layer.provide(Rollouts.layer, store)
 }
 
 /** How long a worker that still computes is waited for at the end, whatever the settings allow. */
@@ -49,11 +66,11 @@ export const executionLayer = ({ execution }: Settings, cores: number, spares: S
 
 /** Everything behind the surfaces. */
 export const engineLayer = (settings: Settings, registry: Registry, cores: number, spares: SpareWorkers) => {
+  const redis = redisLayer(settings)
   const metrics = Metrics.layer({ enabled: settings.telemetry.metrics })
   const models = ModelRegistry.layer(registry, { ...servingConfig(settings, cores), memory: cacheLimits(settings) })
     .pipe(
       Layer.provide([
-        Rollouts.layerNone,
         PluginCatalogue.layer(settings.plugins, process.cwd()),
         executionLayer(settings, cores, spares),
         Batcher.layer,
@@ -65,7 +82,8 @@ export const engineLayer = (settings: Settings, registry: Registry, cores: numbe
     openDuration: settings.breaker.openDuration
   })
   return Inference.layerLocal.pipe(
-    Layer.provideMerge(Layer.mergeAll(models, cacheLayer(settings), breaker)),
+    Layer.provideMerge(Layer.mergeAll(models, cacheLayer(settings, redis), breaker)),
+    Layer.provideMerge(rolloutsLayer(settings, redis)),
     Layer.provideMerge(metrics)
   )
 }

@@ -105,6 +105,11 @@ export class BatchQueue {
     }
   }
 
+  /** Whether nothing waits and nothing is computed. */
+  get idle(): boolean {
+    return this.#waiting.length === 0 && this.#underWay.idle
+  }
+
   /** How long a row that comes now would wait for its batch to begin, in milliseconds. */
   predictedWaitMs(): number {
     const ahead = { rows: this.#waiting.length, cost: this.#waiting.cost }

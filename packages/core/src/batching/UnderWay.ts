@@ -49,7 +49,7 @@ export class UnderWay {
     let soonestMs = nowMs + prefetchWithinMs
     for (const instance of instances) {
       if (instance.solo === true) {
-        if (waiting === 1 && this.#isIdle()) return instance
+        if (waiting === 1 && this.idle) return instance
         continue
       }
       const workload = this.#of(instance)
@@ -99,7 +99,8 @@ export class UnderWay {
     return rest
   }
 
-  #isIdle(): boolean {
+  /** Whether no instance computes. */
+  get idle(): boolean {
     return this.#workloads.every(({ batches }) => batches.length === 0)
   }
 

@@ -66,8 +66,8 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
   ) => Effect.Effect<ServedVersion, NotServed> | undefined
   /** The version named or the default, loaded if it was put away. */
   readonly get: (model: string | undefined, version: string | undefined) => Effect.Effect<ServedVersion, NotServed>
-  /** A version of the model by its name, if it answers now: for copies that nobody waits for. */
-  readonly served: (model: string, version: string) => ServedVersion | undefined
+  /** The version of the model, or its default, if it answers now: for copies that nobody waits for. */
+  readonly served: (model: string, version: string | undefined) => ServedVersion | undefined
   /** All versions but the retired, in the order of the registry. */
   readonly list: Effect.Effect<ReadonlyArray<VersionInfo>>
   /** The registry's versions of a model, its default first. */
@@ -206,7 +206,8 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
     demand,
     get,
     served: (model, version) => {
-      const slot = routes.get(model)?.slots.get(version)
+      const route = routes.get(model)
+      const slot = route?.slots.get(version ?? route.entry.defaultVersion)
       return slot === undefined ? undefined : Result.getOrUndefined(servedBy(slot))
     },
     list: Effect.sync(infos),

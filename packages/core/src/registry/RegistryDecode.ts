@@ -30,7 +30,8 @@ const readRollout = (rollout: RolloutYaml | undefined): Rollout => {
       maxP99Ratio: rollout.analysis.max_p99_ratio,
       minAgreement: rollout.analysis.min_agreement,
       minRequests: rollout.analysis.min_requests,
-      interval: rollout.analysis.interval
+      interval: rollout.analysis.interval,
+      examples: rollout.analysis.examples ?? "redacted"
     }
   }
 }

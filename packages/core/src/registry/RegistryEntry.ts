@@ -80,6 +80,8 @@ export interface RolloutAnalysis {
   readonly minAgreement: number | undefined
   readonly minRequests: number | undefined
   readonly interval: Duration.Duration | undefined
+  /** Whether examples of disagreement show what was asked. */
+  readonly examples: "redacted" | "full"
 }
 
 export type Rollout =

@@ -75,7 +75,8 @@ const AnalysisYaml = Schema.Struct({
   max_p99_ratio: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThan(0))),
   min_agreement: Schema.optionalKey(fraction),
   min_requests: Schema.optionalKey(count(1_000_000_000)),
-  interval: Schema.optionalKey(DurationText("seconds"))
+  interval: Schema.optionalKey(DurationText("seconds")),
+  examples: Schema.optionalKey(Schema.Literals(["redacted", "full"]))
 })
 
 /** Fields of other strategies may stay in place, so that `type: pinned` is all it takes to stop a rollout. */

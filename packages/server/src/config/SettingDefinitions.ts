@@ -153,6 +153,16 @@ export const settingDefinitions = {
         "sluice in XDG_CACHE_HOME, else in ~/.cache. Losing it costs a measurement."
     })
   },
+  state: {
+    directory: setting({
+      env: "SLUICE_STATE_DIR",
+      type: Type.optional(Type.path),
+      default: undefined,
+      meaning:
+        "The folder where the server keeps how far rollouts have come, unless there is Redis. Unset is sluice in " +
+        "XDG_STATE_HOME, else in ~/.local/state. Losing it begins every rollout anew."
+    })
+  },
   cache: {
     enabled: setting({
       env: "CACHE_ENABLED",

@@ -1,0 +1,107 @@
+/**
+ * Tells a model's rollout what its callers got, and has copies of their requests computed by the other version. It sees a
+ * request when its caller has the answer already.
+ */
+import type { InferenceError } from "@sluice/domain/Errors"
+import * as Result from "effect/Result"
+import type { InferCall } from "./InferCall.ts"
+import type { InferRequest, InferResult } from "./InferRequest.ts"
+import type { ModelRegistry } from "./registry/ModelRegistry.ts"
+import type { ServedVersion } from "./registry/ServedVersion.ts"
+import { isSampled, type Routing } from "./rollout/Assignment.ts"
+import { CopyQueue, type CopyQueueOptions } from "./rollout/CopyQueue.ts"
+import { isVersionError, type RolloutMonitor } from "./rollout/RolloutMonitor.ts"
+import type { Rollouts } from "./rollout/Rollouts.ts"
+
+type Answered = Result.Result<InferResult, InferenceError>
+
+export interface ObserverOptions extends CopyQueueOptions {
+  readonly rollouts: Rollouts["Service"]
+  readonly registry: ModelRegistry["Service"]
+  /** 0 to 1. */
+  readonly random: () => number
+  /** Computes a request by that version for nobody: at the lowest priority, uncounted and uncached. */
+  readonly compute: (
+    request: InferRequest,
+    version: ServedVersion,
+    done: (answered: Answered, tookMs: number) => void
+  ) => void
+}
+
+/** A larger request would hold up others, though nobody waits for its copy. */
+const mostItems = 32
+
+const firstFailure = (result: InferResult): InferenceError | undefined => result.items.find(Result.isFailure)?.failure
+
+export const makeRolloutObserver = (options: ObserverOptions) => {
+  const { compute, random, registry, rollouts } = options
+  const queues = new Map<string, CopyQueue>()
+  const queueOf = (model: string): CopyQueue => {
+    const known = queues.get(model)
+    if (known !== undefined) return known
+    const queue = new CopyQueue(options)
+    queues.set(model, queue)
+    return queue
+  }
+
+  const compare = (monitor: RolloutMonitor, call: InferCall, ofDefault: InferResult, ofTarget: InferResult): void => {
+    const { input } = call.request
+    ofDefault.items.forEach((item, i) => {
+      const other = ofTarget.items[i]
+      if (other === undefined || Result.isFailure(item) || Result.isFailure(other)) return
+      monitor.compare({
+        default: item.success,
+        target: other.success,
+        input: input._tag === "Items" ? input.items[i] : undefined
+      })
+    })
+  }
+
+  /** Has a shadow's target compute a copy, or the default one of what a canary answered. */
+  const copy = (monitor: RolloutMonitor, call: InferCall, answer: InferResult, routing: Routing): void => {
+    if (routing.type !== "shadow" && routing.type !== "canary") return
+    const { entry: { model, version } } = call.version.plan
+    const byTarget = version === routing.targetVersion
+    if (routing.type === "shadow" ? byTarget || !isSampled(routing.percentage, random()) : !byTarget) return
+    const own = registry.served(model, version)
+    const other = registry.served(model, byTarget ? undefined : routing.targetVersion)
+    if (other === undefined || answer.items.length > mostItems) return monitor.drop()
+    queueOf(model).offer({
+      mayRun: () => other.queue.idle && (own === undefined || own.queue.idle),
+      drop: () => monitor.drop(),
+      run: (done) =>
+        compute(call.request, other, (answered, tookMs) => {
+          if (routing.type === "shadow") record(monitor, "target", answered, tookMs)
+          if (Result.isSuccess(answered)) {
+            if (byTarget) compare(monitor, call, answered.success, answer)
+            else compare(monitor, call, answer, answered.success)
+          }
+          done()
+        })
+    })
+  }
+
+  const record = (monitor: RolloutMonitor, side: "default" | "target", answered: Answered, tookMs: number): void => {
+    const error = Result.isFailure(answered) ? answered.failure : firstFailure(answered.success)
+    const failed = error !== undefined && isVersionError(error)
+    // What was kept says nothing of the version, and nor does what the caller did wrong.
+    const says = Result.isFailure(answered) ? failed : answered.success.cacheStatus !== "hit"
+    if (says) monitor.record(side, tookMs, failed)
+  }
+
+  return {
+    /** What a request that begins now is told to; undefined where its caller chose the version, or nothing is compared. */
+    monitorOf: ({ version }: InferRequest, served: ServedVersion): RolloutMonitor | undefined =>
+      version === undefined ? rollouts.monitor(served.plan.entry.model) : undefined,
+    /** The caller has this answer. */
+    ended: (call: InferCall, answered: Answered, tookMs: number): void => {
+      const { monitor, version } = call
+      if (monitor === undefined) return
+      const { model, version: name } = version.plan.entry
+      const routing = rollouts.routing(model)
+      if (routing?.type !== "canary" && routing?.type !== "shadow") return
+      record(monitor, name === routing.targetVersion ? "target" : "default", answered, tookMs)
+      if (Result.isSuccess(answered)) copy(monitor, call, answered.success, routing)
+    }
+  }
+}

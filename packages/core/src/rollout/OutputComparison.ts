@@ -1,0 +1,152 @@
+/**
+ * How far apart two versions' answers to one item are, and whether they agree: pure.
+ */
+import type { Prediction } from "@sluice/domain/Prediction"
+import type { Tensor, TensorMap } from "@sluice/domain/Tensor"
+
+/** One version's answer: its raw outputs and, for natural items, what they mean. `InferredItem` is one. */
+export interface ComparedOutput {
+  readonly outputs: TensorMap
+  readonly prediction: Prediction | undefined
+}
+
+export interface OutputDistance {
+  readonly agrees: boolean
+  /** The largest difference of two numbers; null where there are no numbers to compare. */
+  readonly maxAbs: number | null
+  /** Of all numbers as one vector; null where there are fewer than two, or one is not finite. */
+  readonly cosine: number | null
+}
+
+/**
+ * Numbers agree within this share of the larger one; in a tensor, of its largest one, since a value near 0 has no digits of
+ * its own to hold to.
+ */
+export const numberTolerance = 1e-3
+/** Embeddings agree from this cosine on. */
+export const embeddingCosine = 0.99
+
+/** Adds up what distances are made of, over any number of vectors. */
+class VectorDistance {
+  #count = 0
+  #dot = 0
+  #squaresA = 0
+  #squaresB = 0
+  #maxAbs = 0
+  #isFinite = true
+
+  /** The difference of the two; Infinity where they differ by no finite number. */
+  add(a: number, b: number): number {
+    this.#count++
+    const difference = a === b || (Number.isNaN(a) && Number.isNaN(b)) ? 0 : Math.abs(a - b)
+    if (Number.isFinite(a) && Number.isFinite(b)) {
+      this.#dot += a * b
+      this.#squaresA += a * a
+      this.#squaresB += b * b
+    } else {
+      this.#isFinite = false
+    }
+    if (!Number.isFinite(difference)) return Infinity
+    if (difference > this.#maxAbs) this.#maxAbs = difference
+    return difference
+  }
+
+  get maxAbs(): number | null {
+    return this.#count === 0 ? null : this.#maxAbs
+  }
+
+  get cosine(): number | null {
+    if (this.#count < 2 || !this.#isFinite) return null
+    const lengths = Math.sqrt(this.#squaresA) * Math.sqrt(this.#squaresB)
+    if (lengths === 0) return this.#squaresA === this.#squaresB ? 1 : 0
+    return Number.isFinite(lengths) ? Math.max(-1, Math.min(1, this.#dot / lengths)) : null
+  }
+
+  result(agrees: boolean): OutputDistance {
+    return { agrees, maxAbs: this.maxAbs, cosine: this.cosine }
+  }
+}
+
+const agreeAsNumbers = (difference: number, a: number, b: number): boolean =>
+  difference <= numberTolerance * Math.max(Math.abs(a), Math.abs(b))
+
+const compareEmbeddings = (a: ArrayLike<number>, b: ArrayLike<number>): OutputDistance => {
+  const distance = new VectorDistance()
+  if (a.length !== b.length) return distance.result(false)
+  let equal = true
+  for (let i = 0; i < a.length; i++) if (distance.add(a[i]!, b[i]!) !== 0) equal = false
+  const { cosine } = distance
+  return distance.result(equal || (cosine !== null && cosine >= embeddingCosine))
+}
+
+type Numbers = ArrayLike<number> | ArrayLike<bigint>
+
+/** The numbers of a tensor; undefined for texts. */
+const numbersOf = ({ data, datatype }: Tensor): Numbers | undefined => {
+  if (!ArrayBuffer.isView(data)) return undefined
+  return datatype === "FP16" ? new Float16Array(data.buffer, data.byteOffset, data.length) : data
+}
+
+const isFloat = ({ datatype }: Tensor): boolean => datatype.startsWith("FP")
+
+/** Whole numbers and texts name something, as classes and tokens do: those agree when they are equal. */
+const tensorsAgree = (a: Tensor, b: Tensor, distance: VectorDistance): boolean => {
+  if (a.data.length !== b.data.length) return false
+  const ofA = numbersOf(a)
+  const ofB = numbersOf(b)
+  if (ofA === undefined || ofB === undefined) {
+    for (let i = 0; i < a.data.length; i++) if (a.data[i] !== b.data[i]) return false
+    return true
+  }
+  let largestDifference = 0
+  let largest = 0
+  for (let i = 0; i < ofA.length; i++) {
+    const x = Number(ofA[i])
+    const y = Number(ofB[i])
+    largestDifference = Math.max(largestDifference, distance.add(x, y))
+    largest = Math.max(largest, Number.isFinite(x) ? Math.abs(x) : 0, Number.isFinite(y) ? Math.abs(y) : 0)
+  }
+  return largestDifference <= (isFloat(a) && isFloat(b) ? numberTolerance * largest : 0)
+}
+
+const compareTensors = (a: TensorMap, b: TensorMap): OutputDistance => {
+  const distance = new VectorDistance()
+  const names = Object.keys(a).sort()
+  let agrees = names.length === Object.keys(b).length
+  for (const name of names) {
+    const other = b[name]
+    if (other === undefined || !tensorsAgree(a[name]!, other, distance)) agrees = false
+  }
+  return distance.result(agrees)
+}
+
+/** A class agrees when it is equal; how far apart the two are is told by the probabilities. */
+const compareClasses = (a: Prediction, b: Prediction): OutputDistance => {
+  const distance = new VectorDistance()
+  if (a.probabilities !== undefined && b.probabilities !== undefined) {
+    for (const [name, probability] of Object.entries(a.probabilities)) {
+      distance.add(probability, b.probabilities[name] ?? 0)
+    }
+  }
+  return distance.result(a.prediction === b.prediction)
+}
+
+const compareNumbers = (a: number, b: number): OutputDistance => {
+  const distance = new VectorDistance()
+  const difference = distance.add(a, b)
+  return distance.result(agreeAsNumbers(difference, a, b))
+}
+
+/** Compares what the answers mean, where both say so in one form, else their raw outputs. */
+export const compareOutputs = (ofDefault: ComparedOutput, ofTarget: ComparedOutput): OutputDistance => {
+  const a = ofDefault.prediction
+  const b = ofTarget.prediction
+  if (a?.embedding !== undefined && b?.embedding !== undefined) return compareEmbeddings(a.embedding, b.embedding)
+  if (a?.prediction !== undefined && b?.prediction !== undefined) {
+    const areClasses = a.probabilities !== undefined || b.probabilities !== undefined
+    return !areClasses && typeof a.prediction === "number" && typeof b.prediction === "number"
+      ? compareNumbers(a.prediction, b.prediction)
+      : compareClasses(a, b)
+  }
+  return compareTensors(ofDefault.outputs, ofTarget.outputs)
+}

@@ -1,0 +1,163 @@
+/**
+ * Rollouts kept in a folder, shared by the processes of one machine.
+ *
+ *     MODEL/state.NUMBER.json        the state; the highest number that can be read counts
+ *     MODEL/counts.ROLLOUT.STEP/     a file a process
+ *
+ * A state is written whole under a name of its own and then linked under the next number, which fails where another process
+ * was first: that is the compare and set. So there is no lock that a process could leave behind.
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import { randomUUID } from "node:crypto"
+import * as NodeFs from "node:fs/promises"
+import { join } from "node:path"
+import type { RolloutState } from "./RolloutState.ts"
+import { RolloutCountsJson, RolloutStateJson, RolloutStore, RolloutStoreError } from "./RolloutStore.ts"
+
+/** States that stay, so that a writer who slept finds its number taken. */
+const keptStates = 20
+
+const codeOf = (cause: unknown): unknown => cause instanceof Error && "code" in cause ? cause.code : undefined
+
+const unless = (code: string) => (cause: unknown): undefined => {
+  if (codeOf(cause) !== code) throw cause
+}
+
+/** The names in a folder; none where there is no folder. */
+const namesIn = async (folder: string): Promise<ReadonlyArray<string>> =>
+  await NodeFs.readdir(folder).catch(unless("ENOENT")) ?? []
+
+const readText = (path: string): Promise<string | undefined> => NodeFs.readFile(path, "utf8").catch(unless("ENOENT"))
+
+const stateName = (number: number): string => `state.${number}.json`
+const numberOf = (name: string): number | undefined => {
+  const digits = /^state\.(\d+)\.json$/.exec(name)?.[1]
+  return digits === undefined ? undefined : Number(digits)
+}
+const countsName = (rolloutId: string, step: number): string => `counts.${rolloutId}.${step}`
+
+/** The numbers of the states in a folder, the highest first. */
+const numbersIn = async (folder: string): Promise<ReadonlyArray<number>> =>
+  (await namesIn(folder)).flatMap((name) => numberOf(name) ?? []).sort((a, b) => b - a)
+
+/** Writes a file that no other process sees yet, and gives its path. */
+const writeAside = async (folder: string, text: string): Promise<string> => {
+  await NodeFs.mkdir(folder, { recursive: true })
+  const path = join(folder, `.${randomUUID()}`)
+  const file = await NodeFs.open(path, "wx")
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  return path
+}
+
+/** Whether the text is now the state of that number: false where there is one already. */
+const linkState = async (folder: string, number: number, text: string): Promise<boolean> => {
+  const aside = await writeAside(folder, text)
+  try {
+    await NodeFs.link(aside, join(folder, stateName(number)))
+    return true
+  } catch (cause) {
+    unless("EEXIST")(cause)
+    return false
+  } finally {
+    await NodeFs.unlink(aside)
+  }
+}
+
+const encodeState = Schema.encodeSync(RolloutStateJson)
+const decodeState = Schema.decodeOption(RolloutStateJson)
+const encodeCounts = Schema.encodeSync(RolloutCountsJson)
+const decodeCounts = Schema.decodeOption(RolloutCountsJson)
+
+/** Removes states that were long replaced, and what was counted in other steps. */
+const clean = async (folder: string, number: number, { rolloutId, step }: RolloutState): Promise<void> => {
+  for (const name of await namesIn(folder)) {
+    const ofState = numberOf(name)
+    const isOldState = ofState !== undefined && ofState <= number - keptStates
+    const isOldCounts = name.startsWith("counts.") && name !== countsName(rolloutId, step)
+    if (isOldState || isOldCounts) await NodeFs.rm(join(folder, name), { recursive: true, force: true })
+  }
+}
+
+/** Keeps the state under a number that was free, and says whether it did. */
+const keep = async (folder: string, number: number, state: RolloutState): Promise<boolean> => {
+  if (!(await linkState(folder, number, encodeState(state)))) return false
+  // The number is free again where so many states were written since it was found to be.
+  const [highest = 0] = await numbersIn(folder)
+  if (highest >= number + keptStates) {
+    await NodeFs.rm(join(folder, stateName(number)), { force: true })
+    return false
+  }
+  await clean(folder, number, state)
+  return true
+}
+
+const asking = <A>(operation: RolloutStoreError["operation"], ask: () => Promise<A>) =>
+  Effect.tryPromise({ try: ask, catch: (cause) => new RolloutStoreError({ operation, cause }) })
+
+/** Creates the folder when it first writes. */
+export const layerFile = (directory: string): Layer.Layer<RolloutStore> =>
+  Layer.sync(RolloutStore, () => {
+    /** Damaged files that the log has. */
+    const told = new Set<string>()
+    const tellDamaged = (path: string) =>
+      Effect.suspend(() => {
+        if (told.has(path)) return Effect.void
+        told.add(path)
+        return Effect.logWarning(`${path} is damaged and counts as absent`)
+      })
+
+    /** What a file holds; undefined for one that is gone or damaged. */
+    const readAs = <A>(
+      operation: RolloutStoreError["operation"],
+      path: string,
+      decode: (text: string) => Option.Option<A>
+    ) =>
+      Effect.flatMap(asking(operation, () => readText(path)), (text) => {
+        const value = text === undefined ? Option.none<A>() : decode(text)
+        return Option.isNone(value) && text !== undefined
+          ? Effect.as(tellDamaged(path), undefined)
+          : Effect.succeed(Option.getOrUndefined(value))
+      })
+
+    const newest = Effect.fnUntraced(function*(operation: RolloutStoreError["operation"], folder: string) {
+      const numbers = yield* asking(operation, () => numbersIn(folder))
+      for (const number of numbers) {
+        const state = yield* readAs(operation, join(folder, stateName(number)), decodeState)
+        if (state !== undefined) return { number: numbers[0] ?? 0, state }
+      }
+      return { number: numbers[0] ?? 0, state: undefined }
+    })
+
+    return RolloutStore.of({
+      read: (model) => Effect.map(newest("read", join(directory, model)), ({ state }) => state),
+      write: Effect.fnUntraced(function*(model, expectedRevision, state) {
+        const folder = join(directory, model)
+        const found = yield* newest("write", folder)
+        if (found.state?.revision !== expectedRevision) return false
+        return yield* asking("write", () => keep(folder, found.number + 1, state))
+      }),
+      report: (model, rolloutId, step, processId, counts) =>
+        asking("report", async () => {
+          const folder = join(directory, model, countsName(rolloutId, step))
+          const aside = await writeAside(folder, encodeCounts(counts))
+          await NodeFs.rename(aside, join(folder, `${processId}.json`))
+        }).pipe(
+          // The step ended meanwhile, and its folder is gone.
+          Effect.catchIf(({ cause }) => codeOf(cause) === "ENOENT", () => Effect.void)
+        ),
+      reports: Effect.fnUntraced(function*(model, rolloutId, step) {
+        const folder = join(directory, model, countsName(rolloutId, step))
+        const names = (yield* asking("reports", () => namesIn(folder))).filter((name) => name.endsWith(".json"))
+        const found = yield* Effect.forEach(names, (name) => readAs("reports", join(folder, name), decodeCounts))
+        return found.filter((counts) => counts !== undefined)
+      })
+    })
+  })
