@@ -41,7 +41,7 @@ class PrivateAddress extends Error {
 }
 
 /** Resolves names to public addresses only; the address that is checked is the one that is connected to. */
-const publicLookup: LookupFunction = (hostname, options, callback) => {
+export const publicLookup: LookupFunction = (hostname, options, callback) => {
   lookup(hostname, { ...options, all: true }, (error, addresses) => {
     const inside = addresses?.find(({ address }) => isPrivateAddress(address))
     const [first] = addresses ?? []
