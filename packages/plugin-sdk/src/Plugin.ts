@@ -12,12 +12,14 @@ import type * as Effect from "effect/Effect"
 import type * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type { FileReport } from "./FileReport.ts"
 
 export type { FeatureValue, Item, ItemKind } from "@sluice/domain/Item"
 export type { Device, Precision } from "@sluice/domain/ModelInfo"
 export type { ModelSignature, TensorSpec } from "@sluice/domain/ModelSignature"
 export type { PredictedValue, Prediction } from "@sluice/domain/Prediction"
 export type { Datatype, Tensor, TensorData, TensorMap } from "@sluice/domain/Tensor"
+export type { FileReport } from "./FileReport.ts"
 
 /** `major.minor`. The host refuses a plugin of another major version, or of a later minor than its own. */
 export const API_VERSION = "1.0"
@@ -118,6 +120,8 @@ export interface PluginSpec<Options, Encoded> {
   ) => Effect.Effect<Codec, PluginError, Scope.Scope>
   /** Says why this plugin suits the files of an entry that names none, or undefined. */
   readonly recognise?: (files: ModelFiles) => Effect.Effect<string | undefined, PluginError>
+  /** What the file says of itself, for `sluice models inspect`; undefined where it is not of this plugin's format. */
+  readonly inspect?: (files: ModelFiles) => Effect.Effect<FileReport | undefined, PluginError>
   readonly serving?: Partial<ServingDefaults>
 }
 

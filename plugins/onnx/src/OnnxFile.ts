@@ -150,19 +150,19 @@ export const parseOnnx = (source: ByteSource): OnnxFile => {
   return { irVersion, producer, producerVersion, opsets, metadata, ...graph }
 }
 
-const parseFile = (path: string): OnnxFile => {
+const withSource = <A>(path: string, parse: (source: ByteSource) => A): A => {
   const descriptor = openSync(path, "r")
   try {
-    return parseOnnx(fileSource(descriptor, fstatSync(descriptor).size))
+    return parse(fileSource(descriptor, fstatSync(descriptor).size))
   } finally {
     closeSync(descriptor)
   }
 }
 
-/** Reads the header of the ONNX file at `path`; fails with what is wrong with the file. */
-export const readOnnxFile = (path: string): Effect.Effect<OnnxFile, PluginError> =>
+/** Reads the ONNX file at `path` by `parse`; fails with what is wrong with the file. */
+export const readOnnxBy = <A>(path: string, parse: (source: ByteSource) => A): Effect.Effect<A, PluginError> =>
   Effect.try({
-    try: () => parseFile(path),
+    try: () => withSource(path, parse),
     catch: (cause) =>
       new PluginError({
         reason: cause instanceof MalformedFile
@@ -171,3 +171,6 @@ export const readOnnxFile = (path: string): Effect.Effect<OnnxFile, PluginError>
         cause
       })
   })
+
+/** Reads the header of the ONNX file at `path`; fails with what is wrong with the file. */
+export const readOnnxFile = (path: string): Effect.Effect<OnnxFile, PluginError> => readOnnxBy(path, parseOnnx)

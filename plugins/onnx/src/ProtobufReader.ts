@@ -19,12 +19,16 @@ export interface ByteSource {
 export interface Field {
   readonly number: number
   readonly varint: number
+  /** Whether it is a run of bytes rather than a number: a repeated number may be either. */
+  readonly packed: boolean
   readonly start: number
   readonly end: number
 }
 
 const WINDOW_BYTES = 4096
 const MOST_VARINT_BYTES = 10
+/** No name or note of a model comes near; a length that asks for more is a damaged file's. */
+const MOST_TEXT_BYTES = 64 * 1024 * 1024
 
 export const fileSource = (descriptor: number, size: number): ByteSource => ({
   size,
@@ -54,8 +58,18 @@ export class ProtobufReader {
     }
   }
 
+  /** The numbers of a packed field. */
+  *varints(field: Field): Generator<number> {
+    for (let position = field.start; position < field.end;) {
+      const { next, value } = this.varint(position, field.end)
+      position = next
+      yield value
+    }
+  }
+
   /** The UTF-8 text of a length-delimited field. */
-  text(field: Field): string {
+  text(field: Field, most = MOST_TEXT_BYTES): string {
+    if (field.end - field.start > most) throw new MalformedFile(`it has a text of ${field.end - field.start} bytes`)
     const bytes = new Uint8Array(field.end - field.start)
     let read = 0
     while (read < bytes.length) {
@@ -70,7 +84,7 @@ export class ProtobufReader {
     switch (wireType) {
       case 0: {
         const { next, value } = this.varint(start, end)
-        return { field: { number, varint: value, start, end: next }, next }
+        return { field: { number, varint: value, packed: false, start, end: next }, next }
       }
       case 1:
         return this.span(number, start, start + 8, end)
@@ -88,7 +102,7 @@ export class ProtobufReader {
 
   private span(number: number, start: number, end: number, limit: number): { field: Field; next: number } {
     if (end > limit) throw limit === this.source.size ? this.ended(end) : new MalformedFile("it is damaged")
-    return { field: { number, varint: 0, start, end }, next: end }
+    return { field: { number, varint: 0, packed: true, start, end }, next: end }
   }
 
   /** Numbers past 2^53 lose their last digits; no length or dimension of a real model comes near. */

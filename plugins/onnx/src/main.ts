@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { loadOnnx } from "./LoadOnnx.ts"
 import { readOnnxFile } from "./OnnxFile.ts"
+import { inspectOnnxFile } from "./OnnxInspection.ts"
 
 export const OnnxOptions = Schema.Struct({
   batchable: Schema.optionalKey(Schema.Boolean),
@@ -21,5 +22,6 @@ export default definePlugin({
       ? Effect.map(readOnnxFile(files.path), (file) =>
         `an ONNX file${file.producer === "" ? "" : ` made by ${file.producer}`}, served as raw tensors`)
       : Effect.succeed(undefined),
+  inspect: (files) => files.path.endsWith(".onnx") ? inspectOnnxFile(files.path) : Effect.succeed(undefined),
   serving: { inline: true }
 })

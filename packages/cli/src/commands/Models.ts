@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import { helpText } from "../HelpText.ts"
 import { outputFlag } from "../OutputFlag.ts"
 import { serverFlags } from "../ServerFlags.ts"
+import { add, inspect, pull } from "./ModelFiles.ts"
 
 const tune = Command.make("tune", {
   model: Argument.String("model").pipe(
@@ -61,5 +62,5 @@ export const models = Command.make("models", {
       { command: "sluice models tune embeddings", description: "Measure one, and choose its plan by that" },
       { command: "sluice models -o json | jq -r '.models[].model_id'", description: "The names, for another program" }
     ]),
-    Command.withSubcommands([tune])
+    Command.withSubcommands([tune, pull, add, inspect])
   )

@@ -68,6 +68,14 @@ export const settingDefinitions = {
       default: "config/model_registry.yaml",
       meaning: "The file that lists the models. Model paths in it count from its own directory."
     }),
+    store: setting({
+      env: "SLUICE_MODEL_STORE",
+      type: Type.optional(Type.path),
+      default: undefined,
+      meaning:
+        "The folder that `sluice models pull` keeps models in. Registry entries written by `sluice models add` name files " +
+        "there: move it along with them. Unset is sluice/models in XDG_CACHE_HOME, else in ~/.cache."
+    }),
     cacheSize: setting({
       env: "MODEL_CACHE_SIZE",
       type: Type.optional(Type.integer(1, 100_000)),

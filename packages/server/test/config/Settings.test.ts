@@ -71,6 +71,7 @@ describe("resolveSettings", () => {
     assert.deepStrictEqual(settings.server, { host: "127.0.0.1", port: 8000, workers: 1, apiPrefix: "/api/v1" })
     assert.deepStrictEqual(settings.models, {
       registry: "config/model_registry.yaml",
+      store: undefined,
       cacheSize: undefined,
       memoryBudget: undefined,
       precision: undefined,

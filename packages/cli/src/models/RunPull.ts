@@ -1,0 +1,85 @@
+/**
+ * Pulls a source, or all that the lock file names, and writes down what came.
+ */
+import { type LockedModel, readLock, withLocked, writeLock } from "@sluice/core/store/ModelLock"
+import { parseSource, type SourceRules } from "@sluice/core/store/ModelSource"
+import { holdLock } from "@sluice/core/store/OwnedLock"
+import { type Pulled, pullLocked, type PullSettings, pullSource } from "@sluice/core/store/Pull"
+import type { PullFailed, SourceRefused } from "@sluice/core/store/StoreErrors"
+import * as Console from "effect/Console"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { createHash } from "node:crypto"
+import { resolve } from "node:path"
+import { type CommandFailed, failed, misused } from "../CommandFailed.ts"
+import { type Output, printJson } from "../OutputFlag.ts"
+import { renderTable } from "../Table.ts"
+import { sizeText } from "./ProgressBar.ts"
+import { pullProgress } from "./PullProgress.ts"
+import { type PullChoice, pullSettings } from "./PullSettings.ts"
+
+export interface PullOptions extends PullChoice {
+  readonly source: Option.Option<string>
+  readonly output: Output
+}
+
+/** What of a pull did not work is the command's failure: the caller's where the source is none. */
+export const asCommandFailure = (error: PullFailed | SourceRefused): CommandFailed =>
+  error._tag === "SourceRefused" ? misused(error.reason) : failed(error.reason, error)
+
+/** One at a time: each adds to what the last has written. */
+const noteInLock = (path: string, pulled: Pulled, { store }: PullSettings) =>
+  Effect.scoped(Effect.gen(function*() {
+    const name = createHash("sha256").update(resolve(path)).digest("hex").slice(0, 16)
+    yield* holdLock(yield* store.partial(`lock-file-${name}.lock`), { wait: true })
+    const { files, revision, source } = pulled
+    yield* writeLock(path, withLocked(yield* readLock(path), { source, revision, files }))
+  }))
+
+/** Pulls what the lock names of a source. */
+const pullEntry = Effect.fnUntraced(function*(settings: PullSettings, entry: LockedModel, rules: SourceRules) {
+  return yield* pullLocked(settings, yield* Effect.fromResult(parseSource(entry.source, rules)), entry)
+})
+
+/** Pulls a source as it is now; offline, as the lock file has it. */
+export const pullOne = Effect.fnUntraced(function*(text: string, choice: PullChoice) {
+  const { files, revision, rules, settings } = yield* pullSettings(choice, pullProgress(process.stderr))
+  const source = yield* Effect.fromResult(parseSource(text, rules))
+  const entry = settings.offline
+    ? (yield* readLock(choice.lock)).find(({ source: known }) => known === source.text)
+    : undefined
+  if (entry !== undefined) return yield* pullEntry(settings, entry, rules)
+  const pulled = yield* pullSource(settings, source, { files, revision })
+  yield* noteInLock(choice.lock, pulled, settings)
+  return pulled
+})
+
+const pullAll = Effect.fnUntraced(function*(choice: PullChoice) {
+  const { rules, settings } = yield* pullSettings(choice, pullProgress(process.stderr))
+  const entries = yield* readLock(choice.lock)
+  if (entries.length === 0) {
+    return yield* misused(`${choice.lock} names no models: give a source to pull, such as hf:org/name`)
+  }
+  return yield* Effect.forEach(entries, (entry) => pullEntry(settings, entry, rules))
+})
+
+const render = (pulled: ReadonlyArray<Pulled>): string =>
+  pulled.map(({ files, folder, revision, source }) =>
+    [
+      renderTable(["FILE", "SIZE", "SHA256"], files.map(({ path, sha256, size }) => [path, sizeText(size), sha256])),
+      "",
+      `${source} at ${revision}`,
+      `is in ${folder}`
+    ].join("\n")
+  ).join("\n\n")
+
+export const runPull = Effect.fnUntraced(
+  function*({ output, source, ...choice }: PullOptions) {
+    const pulled = Option.isSome(source) ? [yield* pullOne(source.value, choice)] : yield* pullAll(choice)
+    yield* Console.log(output === "json" ? printJson({ lock: choice.lock, models: pulled }) : render(pulled))
+  },
+  Effect.catchTags({
+    SourceRefused: (error) => Effect.fail(asCommandFailure(error)),
+    PullFailed: (error) => Effect.fail(asCommandFailure(error))
+  })
+)

@@ -1,0 +1,68 @@
+/**
+ * A store in a folder that goes with the scope, and what a pull from a test's hub tells while it runs.
+ */
+import { parseSource } from "@sluice/core/store/ModelSource"
+import { makeModelStore } from "@sluice/core/store/ModelStore"
+import { type PullSettings, pullSource } from "@sluice/core/store/Pull"
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Fs from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+export const temporaryFolder = Effect.acquireRelease(
+  Effect.sync(() => Fs.mkdtempSync(join(tmpdir(), "sluice-store-"))),
+  (folder) => Effect.sync(() => Fs.rmSync(folder, { recursive: true, force: true }))
+)
+
+export interface PullTest {
+  readonly directory: string
+  readonly settings: PullSettings
+  /** What came, in its order: `fetched model.onnx`. */
+  readonly told: Array<string>
+}
+
+export const pullTest = Effect.fnUntraced(function*(
+  url: string,
+  options: Partial<Pick<PullSettings, "offline" | "maxSize">> & {
+    readonly token?: string
+    readonly directory?: string
+  } = {}
+) {
+  const directory = options.directory ?? (yield* temporaryFolder)
+  const told: Array<string> = []
+  const settings: PullSettings = {
+    store: makeModelStore(directory),
+    hub: {
+      endpoint: new URL(url),
+      token: options.token === undefined ? undefined : Redacted.make(options.token)
+    },
+    offline: options.offline ?? false,
+    maxSize: options.maxSize ?? 64 * 1024 * 1024,
+    events: {
+      onProgress: () => {},
+      onFile: ({ path }, how) => Effect.sync(() => void told.push(`${how} ${path}`)),
+      onWait: (file, { pid }) => Effect.sync(() => void told.push(`waits for ${pid} ${file}`))
+    }
+  }
+  return { directory, settings, told } satisfies PullTest
+})
+
+/** A source, pulled with these settings. */
+export const pulled = Effect.fnUntraced(function*(
+  settings: PullSettings,
+  text: string,
+  files: ReadonlyArray<string> = [],
+  revision = "main"
+) {
+  const source = yield* Effect.fromResult(parseSource(text, { allowHttp: true }))
+  return yield* pullSource(settings, source, { files, revision })
+})
+
+/** Every file below a folder, in the order of names. */
+export const filesBelow = (folder: string): ReadonlyArray<string> =>
+  Fs.existsSync(folder)
+    ? Fs.readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+      .toSorted()
+    : []
