@@ -13,9 +13,11 @@ import { StopTimeout } from "@sluice/core/execution/ModelWorker"
 import type { SpareWorkers } from "@sluice/core/execution/SpareWorkers"
 import { WorkerPool } from "@sluice/core/execution/WorkerPool"
 import { Inference } from "@sluice/core/Inference"
+import { AuditLog } from "@sluice/core/registry/AuditLog"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import { PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
 import type { Registry } from "@sluice/core/registry/RegistryEntry"
+import { standInRegistryHost, standInRolloutHost } from "@sluice/core/registry/StandInHosts"
 import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
 import { Metrics } from "@sluice/core/telemetry/Metrics"
 import { defaultCacheDirectory } from "@sluice/core/tuning/PlanStore"
@@ -63,6 +65,8 @@ export const engineLayer = (settings: Settings, registry: Registry, cores: numbe
   })
   return Inference.layerLocal.pipe(
     Layer.provideMerge(Layer.mergeAll(models, cacheLayer(settings), breaker)),
+    Layer.provideMerge(Layer.merge(standInRegistryHost(registry), standInRolloutHost(registry))),
+    Layer.provideMerge(AuditLog.layer(settings.telemetry.auditLog)),
     Layer.provideMerge(metrics)
   )
 }
