@@ -1,12 +1,13 @@
 /**
  * The platform's own predict call and what stands beside it under the older name.
  */
+import { ModelCacheStats } from "@sluice/domain/ModelCacheStats"
 import { PredictRequest } from "@sluice/domain/PredictRequest"
 import { PredictResponse } from "@sluice/domain/PredictResponse"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as Schema from "effect/Schema"
-import { inferenceProblems, readProblems, storeProblem } from "./Problem.ts"
+import { inferenceProblems, malformedProblem, readProblems, storeProblem } from "./Problem.ts"
 
 /** The older name's request: `model_path` is an alias of `model`, for paths that the registry lists. */
 export const LegacyPredictRequest = Schema.Struct({
@@ -25,15 +26,25 @@ export const WarmupResponse = Schema.Struct({
 })
 export interface WarmupResponse extends Schema.Schema.Type<typeof WarmupResponse> {}
 
-export const CacheStats = Schema.Struct({
+/** Items that were hit and missed since the start; entries and bytes of the store. */
+export const PredictionCacheStats = Schema.Struct({
   hits: Schema.Int,
   misses: Schema.Int,
   entries: Schema.Int,
   bytes: Schema.Int
 })
+
+/** Of the models in memory; the cache of predictions has its own below. */
+export const CacheStats = Schema.Struct({
+  ...ModelCacheStats.fields,
+  /** Those of `predictions`, where they stood before there were figures of models. */
+  entries: Schema.Int,
+  predictions: PredictionCacheStats
+})
 export interface CacheStats extends Schema.Schema.Type<typeof CacheStats> {}
 
-export const CacheCleared = Schema.Struct({ cleared: Schema.Int })
+/** `cleared` are predictions; `models` are versions that were put away, where that was asked for. */
+export const CacheCleared = Schema.Struct({ cleared: Schema.Int, models: Schema.optionalKey(Schema.Int) })
 
 export const ServiceHealth = Schema.Struct({
   status: Schema.Literals(["active", "draining"]),
@@ -58,8 +69,9 @@ export const PredictApi = HttpApiGroup.make("predict").add(
   }),
   HttpApiEndpoint.get("cacheStats", "/inference/cache/stats", { success: CacheStats, error: readProblems }),
   HttpApiEndpoint.delete("cacheClear", "/inference/cache/clear", {
+    query: { models: Schema.optionalKey(Schema.Literals(["true", "false"])) },
     success: CacheCleared,
-    error: [...readProblems, storeProblem]
+    error: [malformedProblem, ...readProblems, storeProblem]
   }),
   HttpApiEndpoint.get("inferenceHealth", "/inference/health", { success: ServiceHealth, error: readProblems })
 )

@@ -12,7 +12,9 @@ export const ProblemBody = Schema.Struct({
   detail: Schema.String,
   instance: Schema.String,
   code: Schema.String,
-  request_id: Schema.String
+  request_id: Schema.String,
+  /** Of a registry that is refused: a sentence for each. */
+  mistakes: Schema.optionalKey(Schema.Array(Schema.String))
 })
 export interface ProblemBody extends Schema.Schema.Type<typeof ProblemBody> {}
 
@@ -37,6 +39,27 @@ export const inferenceProblems = [
   problem(503, "Overloaded, draining, circuit open or not ready: see Retry-After"),
   problem(504, "The deadline passed")
 ] as const
+
+export const malformedProblem = problem(400, "A parameter that is not of its form")
+
+export const notFoundProblem = problem(404, "No such model")
+
+/** What a change to what is served may be answered with instead. */
+export const changeProblems = [
+  problem(400, "Not of the form that the route takes"),
+  problem(401, "No or bad key"),
+  problem(404, "No such model"),
+  problem(409, "Not possible as things stand"),
+  problem(412, "Changed meanwhile: If-Match names another state"),
+  problem(413, "The body is too large"),
+  problem(415, "Not a content type that the route takes"),
+  problem(422, "A registry with mistakes: each is named with its line and field"),
+  problem(500, "A fault of the server")
+] as const
+
+export const ifMatch = Schema.optionalKey(
+  Schema.String.annotate({ description: "An ETag: the change is made only if it is the present one" })
+)
 
 export const readProblems = [problem(401, "No or bad key"), problem(500, "A fault of the server")] as const
 

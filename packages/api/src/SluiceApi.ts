@@ -7,14 +7,27 @@ import { describeAccess } from "./Access.ts"
 import { HealthApi } from "./HealthApi.ts"
 import { ModelsApi, RootModelsApi } from "./ModelsApi.ts"
 import { OipApi } from "./OipApi.ts"
+import { OipRepositoryApi } from "./OipRepositoryApi.ts"
 import { OpenAiApi } from "./OpenAiApi.ts"
 import { PredictApi } from "./PredictApi.ts"
+import { RegistryApi } from "./RegistryApi.ts"
+import { RolloutApi } from "./RolloutApi.ts"
 import { version } from "./Version.ts"
 
 /** `prefix` stands before the platform's own routes, `/api/v1` unless configured. The standards keep their paths. */
 export const makeSluiceApi = (prefix: `/${string}`) =>
   HttpApi.make("sluice")
-    .add(PredictApi.prefix(prefix), ModelsApi.prefix(prefix), RootModelsApi, HealthApi, OipApi, OpenAiApi)
+    .add(
+      PredictApi.prefix(prefix),
+      ModelsApi.prefix(prefix),
+      RegistryApi.prefix(prefix),
+      RolloutApi.prefix(prefix),
+      RootModelsApi,
+      HealthApi,
+      OipApi,
+      OipRepositoryApi,
+      OpenAiApi
+    )
     .annotateMerge(OpenApi.annotations({
       title: "Sluice",
       version,

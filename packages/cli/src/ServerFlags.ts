@@ -1,7 +1,7 @@
 /**
  * How a command finds the running server and shows its key: by flags, else as a server that is started here would be.
  */
-import type { Connection } from "@sluice/client/Connection"
+import type { HttpConnection } from "@sluice/client/SluiceHttpApi"
 import * as Flag from "effect/cli/Flag"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
@@ -36,16 +36,20 @@ const environment = (): (name: string) => string | undefined => {
   return (name) => process.env[name]?.trim() || dotenv[name]?.trim() || undefined
 }
 
-export interface ChosenServer extends Connection {
+export interface ChosenServer extends HttpConnection {
   /** Whether the caller named it, rather than trying the default. */
   readonly named: boolean
 }
 
+const isPrefix = (text: string | undefined): text is `/${string}` => text?.startsWith("/") === true
+
 export const chooseServer = ({ token, url }: ServerChoice): ChosenServer => {
   const setting = environment()
+  const apiPrefix = setting("API_V1_STR")
   return {
     url: Option.getOrElse(url, () => `http://localhost:${setting("PORT") ?? defaultPort}`),
     token: Option.getOrUndefined(token) ?? setting("AUTH_TOKEN"),
+    ...(isPrefix(apiPrefix) ? { apiPrefix } : {}),
     named: Option.isSome(url)
   }
 }

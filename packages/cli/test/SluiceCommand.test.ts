@@ -22,7 +22,20 @@ const called = (...args: ReadonlyArray<string>) =>
   })
 
 describe("--help", () => {
-  const commands = ["", "serve", "predict", "models", "models tune", "config", "plugin", "plugin new"]
+  const commands = [
+    "",
+    "serve",
+    "predict",
+    "models",
+    "models tune",
+    "models apply",
+    "models rollout",
+    "models load",
+    "models unload",
+    "config",
+    "plugin",
+    "plugin new"
+  ]
 
   it.effect.each(commands.map((command) => ({ command })))(
     "of sluice $command teaches",
@@ -57,6 +70,8 @@ describe("a wrong call", () => {
     ["serve --port 99999", /a port from 0 to 65535, got 99999/],
     ["config extra", /extra/],
     ["models tune", /Missing required argument: model/],
+    ["models rollout iris stop", /pause/],
+    ["models load", /Missing required argument: model/],
     ["plugin nwe x", /Unknown subcommand "nwe"/],
     ["plugin new", /Missing required argument: name/]
   ]
@@ -76,6 +91,10 @@ describe("a wrong call", () => {
     ["predict iris", "nothing to predict: give texts, --json FILE, or - to read standard input"],
     ["predict iris x --json f", "give either texts or --json, not both"],
     ["predict iris x -", "- reads standard input: it stands alone"],
+    ["models rollout iris set", "set takes a percentage from 0 to 100"],
+    ["models rollout iris set 101", "set takes a percentage from 0 to 100"],
+    ["models rollout iris pause 5", "pause takes no percentage: set takes one"],
+    ["models load iris --url a", "--url: \"a\" is not the URL of a server: expected one such as http://localhost:8000"],
     ["predict iris x --url a", "--url: \"a\" is not the URL of a server: expected one such as http://localhost:8000"]
   ]
 

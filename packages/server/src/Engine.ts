@@ -13,7 +13,8 @@ import { StopTimeout } from "@sluice/core/execution/ModelWorker"
 import type { SpareWorkers } from "@sluice/core/execution/SpareWorkers"
 import { WorkerPool } from "@sluice/core/execution/WorkerPool"
 import { Inference } from "@sluice/core/Inference"
-import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
+import { AuditLog } from "@sluice/core/registry/AuditLog"
+import { ModelRegistry, registryHost } from "@sluice/core/registry/ModelRegistry"
 import { PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
 import type { Registry } from "@sluice/core/registry/RegistryEntry"
 import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
@@ -82,8 +83,10 @@ export const engineLayer = (settings: Settings, registry: Registry, cores: numbe
     openDuration: settings.breaker.openDuration
   })
   return Inference.layerLocal.pipe(
+    Layer.provideMerge(registryHost),
     Layer.provideMerge(Layer.mergeAll(models, cacheLayer(settings, redis), breaker)),
     Layer.provideMerge(rolloutsLayer(settings, redis)),
+    Layer.provideMerge(AuditLog.layer(settings.telemetry.auditLog)),
     Layer.provideMerge(metrics)
   )
 }

@@ -4,7 +4,8 @@
 import { version } from "@sluice/api/Version"
 import { SpareWorkers } from "@sluice/core/execution/SpareWorkers"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
-import { readRegistry } from "@sluice/core/registry/RegistryFile"
+import { RegistryControl } from "@sluice/core/registry/RegistryControl"
+import { readRegistrySource } from "@sluice/core/registry/RegistryFile"
 import * as Logging from "@sluice/core/telemetry/Logging"
 import { Metrics } from "@sluice/core/telemetry/Metrics"
 import * as Tracing from "@sluice/core/telemetry/Tracing"
@@ -44,9 +45,10 @@ const serveModels = Effect.fnUntraced(function*(
 ) {
   const { place = alone(resolved), spares = new SpareWorkers(0), stop } = options
   const { settings } = resolved
-  const registryFile = yield* readRegistry(settings.models.registry)
+  const file = settings.models.registry
+  const source = yield* readRegistrySource(file)
   const cores = yield* place.cores
-  const ownEngine = yield* Layer.build(engineLayer(settings, registryFile, cores, spares))
+  const ownEngine = yield* Layer.build(engineLayer(settings, source.registry, cores, spares))
   const registry = Context.get(ownEngine, ModelRegistry)
   const metrics = Context.get(ownEngine, Metrics)
   const engine = Context.add(ownEngine, Metrics, yield* place.metrics(metrics))
@@ -54,7 +56,11 @@ const serveModels = Effect.fnUntraced(function*(
   // The models are loading in their workers by now; the HTTP stack is imported meanwhile.
   const { endWebSockets, listeningOn, surfacesLayer } = yield* Effect.promise(() => import("./Surfaces.ts"))
   if (!place.listensFirst) yield* registry.settled
-  const surfaces = yield* Layer.build(surfacesLayer(settings)).pipe(Effect.provideContext(engine))
+  const surfaces = yield* surfacesLayer(settings).pipe(
+    Layer.provide(RegistryControl.layer({ file, source })),
+    Layer.build,
+    Effect.provideContext(engine)
+  )
   const lifecycle = Context.get(surfaces, Lifecycle)
 
   yield* place.listening(listeningOn(surfaces), registry.notices())

@@ -21,8 +21,11 @@ import { httpListener, UpgradedSockets } from "./http/HttpListener.ts"
 import { metricsRoute } from "./http/MetricsRoute.ts"
 import { modelsHandlers } from "./http/ModelsHandlers.ts"
 import { oipHandlers } from "./http/OipHandlers.ts"
+import { oipRepositoryHandlers } from "./http/OipRepositoryHandlers.ts"
 import { openAiHandlers } from "./http/OpenAiHandlers.ts"
 import { predictHandlers } from "./http/PredictHandlers.ts"
+import { registryHandlers } from "./http/RegistryHandlers.ts"
+import { rolloutHandlers } from "./http/RolloutHandlers.ts"
 import { Lifecycle } from "./lifecycle/Lifecycle.ts"
 import { rpcRoutes } from "./rpc/RpcHandlers.ts"
 
@@ -34,6 +37,9 @@ const routesLayer = (settings: Settings) => {
       modelsHandlers(api),
       healthHandlers(api),
       oipHandlers(api),
+      oipRepositoryHandlers(api),
+      registryHandlers(api),
+      rolloutHandlers(api),
       openAiHandlers(api)
     ])
   )

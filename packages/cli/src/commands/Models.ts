@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import { helpText } from "../HelpText.ts"
 import { outputFlag } from "../OutputFlag.ts"
 import { serverFlags } from "../ServerFlags.ts"
+import { apply, load, rollout, unload } from "./ModelChanges.ts"
 import { add, inspect, pull } from "./ModelFiles.ts"
 
 const tune = Command.make("tune", {
@@ -30,6 +31,8 @@ const tune = Command.make("tune", {
         "computes meanwhile is measured, too."
     )),
     Command.withExamples([
+      { command: "sluice models apply registry.yaml", description: "Serve another registry, without a restart" },
+      { command: "sluice models rollout sentiment", description: "Where the rollout of one stands" },
       { command: "sluice models tune embeddings", description: "Its default version" },
       { command: "sluice models tune sentiment@v2 -o json", description: "Another version, for another program" }
     ])
@@ -62,5 +65,5 @@ export const models = Command.make("models", {
       { command: "sluice models tune embeddings", description: "Measure one, and choose its plan by that" },
       { command: "sluice models -o json | jq -r '.models[].model_id'", description: "The names, for another program" }
     ]),
-    Command.withSubcommands([tune, pull, add, inspect])
+    Command.withSubcommands([pull, add, inspect, apply, rollout, load, unload, tune])
   )

@@ -5,8 +5,8 @@ import { PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
 import { resolvePrecision } from "@sluice/core/registry/PrecisionChoice"
 import type { Registry, VersionEntry } from "@sluice/core/registry/RegistryEntry"
 import { readRegistry } from "@sluice/core/registry/RegistryFile"
-import { trafficPercent } from "@sluice/core/registry/Rollout"
 import { type EntryRefused, planVersion, type ServingConfig, type VersionPlan } from "@sluice/core/registry/VersionPlan"
+import { trafficPercent } from "@sluice/core/rollout/Assignment"
 import { modelId } from "@sluice/domain/Ids"
 import { loadSettings } from "@sluice/server/config/LoadSettings"
 import { servingConfig } from "@sluice/server/config/ServingSettings"
@@ -43,7 +43,7 @@ const listed = (
     model_id: modelId(entry.model, entry.version),
     status: entry.status,
     default: model?.defaultVersion === entry.version,
-    traffic_percent: model === undefined ? 0 : trafficPercent(model, entry.version),
+    traffic_percent: model === undefined ? 0 : trafficPercent(model.defaultVersion, model.rollout, entry.version),
     description: entry.description,
     precision,
     device: entry.device ?? config.device,

@@ -80,10 +80,14 @@ const mismatch = (issue: SchemaIssue.Issue, ast: SchemaAST.AST | undefined, foun
   return `${expected}, got ${describeValue(found)}${suggestion}${quotesAdvice(expected, found)}`
 }
 
-/** Every mistake of an issue tree, in the order of the tree. */
+/** More than these help nobody, and looking for their lines takes time that grows with their square. */
+const mostMistakes = 1000
+
+/** The mistakes of an issue tree, in the order of the tree; the first thousand. */
 export const schemaMistakes = (issue: SchemaIssue.Issue, document: YamlDocument): ReadonlyArray<ConfigMistake> => {
   const mistakes: Array<ConfigMistake> = []
   const add = (path: YamlPath, problem: string): void => {
+    if (mistakes.length >= mostMistakes) return
     const field = fieldPath(path)
     // One value may fail several checks ("an integer", "1 or more"); the first is enough to mend it.
     if (mistakes.some((mistake) => mistake.field === field)) return

@@ -30,7 +30,8 @@ export const describeFileError = (cause: unknown): string => {
 export const isMissing = (cause: unknown): boolean =>
   cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ENOTDIR")
 
-const readText = Effect.fnUntraced(function*(file: string): Effect.fn.Return<string, ConfigError> {
+/** The text of a file that is small enough to be YAML of ours. */
+export const readText = Effect.fnUntraced(function*(file: string): Effect.fn.Return<string, ConfigError> {
   const attempt = <A>(action: () => Promise<A>) =>
     Effect.tryPromise({
       try: action,

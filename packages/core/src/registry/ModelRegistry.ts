@@ -2,8 +2,9 @@
  * The model versions that this process serves: which one answers a request, which are in memory, and how a new registry
  * takes the place of the one that is served without a request noticing.
  */
-import { ModelNotFound } from "@sluice/domain/Errors"
+import { ModelNotFound, type VersionNotFound, type VersionRetired } from "@sluice/domain/Errors"
 import { modelId } from "@sluice/domain/Ids"
+import type { ModelCacheStats } from "@sluice/domain/ModelCacheStats"
 import type { ModelInfo } from "@sluice/domain/ModelInfo"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -21,9 +22,10 @@ import type { RegistryChange } from "./RegistryChange.ts"
 import { makeRegistryChanges } from "./RegistryChanges.ts"
 import { servedEntries } from "./RegistryDiff.ts"
 import type { Registry } from "./RegistryEntry.ts"
+import { RegistryHost } from "./RegistryHost.ts"
 import type { ServedVersion } from "./ServedVersion.ts"
 import type { CacheLimits } from "./VersionEviction.ts"
-import { makeVersionMemory, type ModelCacheStats } from "./VersionMemory.ts"
+import { makeVersionMemory } from "./VersionMemory.ts"
 import type { EntryRefused, ServingConfig } from "./VersionPlan.ts"
 import type { VersionSlot } from "./VersionSlot.ts"
 
@@ -34,6 +36,9 @@ export interface VersionInfo extends ModelInfo {
   /** Why it failed, for operators. */
   readonly failure?: string
 }
+
+/** The registry has nothing of that name to serve. */
+export type UnknownVersion = ModelNotFound | VersionNotFound | VersionRetired
 
 /** Why no version answers. */
 export type NotServed = ModelNotFound | NotServedVersion
@@ -86,7 +91,9 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
   /** Loads a version, or all of a model, and waits until they are ready. */
   readonly load: (model: string, version: string | undefined) => Effect.Effect<void, NotServed>
   /** Puts a version, or all of a model, away until `load`. */
-  readonly unload: (model: string, version: string | undefined) => Effect.Effect<void, NotServed>
+  readonly unload: (model: string, version: string | undefined) => Effect.Effect<void, UnknownVersion>
+  /** What `apply` would change. Changes nothing. */
+  readonly preview: (registry: Registry) => Effect.Effect<RegistryChange, EntryRefused>
   readonly stats: Effect.Effect<ModelCacheStats>
   /** Puts every idle version away that is not pinned in memory, and says how many. They are loaded again on demand. */
   readonly clear: Effect.Effect<number>
@@ -151,7 +158,7 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
   const slotsOf = (model: string, version: string | undefined) =>
     Effect.fromResult(Result.flatMap(
       routeOf(model),
-      (route): Result.Result<ReadonlyArray<VersionSlot>, NotServed> =>
+      (route): Result.Result<ReadonlyArray<VersionSlot>, UnknownVersion> =>
         version === undefined
           ? Result.succeed([...route.slots.values()])
           : Result.map(route.slot(version), (slot) => [slot])
@@ -220,6 +227,7 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
     settled: changes.settled,
     notices: () => [...changes.registry().notices, ...slots().flatMap((slot) => slot.plan.notices)],
     apply: changes.apply,
+    preview: changes.preview,
     load: Effect.fnUntraced(function*(model, version) {
       yield* Effect.forEach(
         yield* slotsOf(model, version),
@@ -234,3 +242,6 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
     clear: Effect.suspend(() => memory.clear(slots()))
   })
 })
+
+/** The registry as those see it who change what is served. */
+export const registryHost = Layer.effect(RegistryHost, ModelRegistry)

@@ -181,8 +181,7 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
     for (const route of ordered) routes.set(route.entry.name, route)
   }
 
-  const take = Effect.fnUntraced(function*(next: Registry) {
-    const planned = yield* planAll(next)
+  const changeTo = (next: Registry) => {
     const former = {
       models: [...routes.values()].map((route) => route.wanted),
       identities: new Map(
@@ -191,7 +190,12 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
         )
       )
     }
-    const change = registryDiff(former, next, entryIdentity)
+    return registryDiff(former, next, entryIdentity)
+  }
+
+  const take = Effect.fnUntraced(function*(next: Registry) {
+    const planned = yield* planAll(next)
+    const change = changeTo(next)
     registry = next
     yield* Effect.forEach(
       [...routes.keys()].filter((name) => !next.models.some((model) => model.name === name)),
@@ -234,6 +238,7 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
     registry: () => registry,
     /** Waits until the first versions have loaded and every change since is done. */
     settled: Effect.andThen(begun, FiberMap.awaitEmpty(transitions)),
+    preview: (next: Registry) => Effect.map(planAll(next), () => changeTo(next)),
     apply: (next: Registry) => oneAtATime.withPermits(1)(take(next))
   }
 })

@@ -6,8 +6,8 @@ import * as Result from "effect/Result"
 import { constants } from "node:fs"
 import * as NodeFs from "node:fs/promises"
 import { type ConfigError, configError, type ConfigMistake, fieldPath } from "../config/ConfigError.ts"
-import type { YamlDocument } from "../config/YamlDocument.ts"
-import { describeFileError, readYaml } from "../config/YamlFile.ts"
+import { parseYaml, type YamlDocument } from "../config/YamlDocument.ts"
+import { describeFileError, readText } from "../config/YamlFile.ts"
 import { decodeRegistry } from "./RegistryDecode.ts"
 import type { ModelFile, Registry, VersionEntry } from "./RegistryEntry.ts"
 
@@ -55,13 +55,31 @@ export const missingFiles = Effect.fn("RegistryFile.missingFiles")(
   }
 )
 
-/** Reads the registry and makes sure that every file it needs is there. */
-export const readRegistry = Effect.fn("RegistryFile.readRegistry")(
-  function*(file: string): Effect.fn.Return<Registry, ConfigError> {
-    const document = yield* readYaml(file)
+/** Decodes and cross-checks the text of a registry that is, or will be, this file, and looks for the files it needs. */
+export const checkRegistry = Effect.fn("RegistryFile.checkRegistry")(
+  function*(text: string, file: string): Effect.fn.Return<Registry, ConfigError> {
+    const document = yield* Effect.fromResult(parseYaml(text, file))
     const registry = yield* Effect.fromResult(decodeRegistry(document))
     const error = configError(yield* missingFiles(registry, document))
     if (error !== undefined) return yield* error
     return registry
   }
 )
+
+/** A registry with the text that it was read from. */
+export interface RegistrySource {
+  readonly text: string
+  readonly registry: Registry
+}
+
+/** Reads the registry file, and keeps its text. */
+export const readRegistrySource = Effect.fn("RegistryFile.readRegistrySource")(
+  function*(file: string): Effect.fn.Return<RegistrySource, ConfigError> {
+    const text = yield* readText(file)
+    return { text, registry: yield* checkRegistry(text, file) }
+  }
+)
+
+/** Reads the registry and makes sure that every file it needs is there. */
+export const readRegistry = (file: string): Effect.Effect<Registry, ConfigError> =>
+  Effect.map(readRegistrySource(file), ({ registry }) => registry)

@@ -33,12 +33,11 @@ export const route = (
 ): Result.Result<VersionEntry, ModelNotFound | VersionNotFound | VersionRetired> =>
   Result.flatMap(chooseModel(registry, model), (entry) => chooseVersion(entry, version))
 
-/** The share of requests without an explicit version that this version answers, 0 to 100. */
-export const trafficPercent = (model: ModelEntry, version: string): number => version === model.defaultVersion ? 100 : 0
-
-/** A sentence for each strategy that is parsed and checked, but routes like `pinned` until it has its own issue. */
-export const rolloutNotice = (model: ModelEntry): ReadonlyArray<string> =>
-  model.rollout.type === "pinned" ? [] : [
-    `${model.source.file}:${model.source.line}: model "${model.name}" has a ${model.rollout.type} rollout, which does ` +
-    `not route yet: every request without a version goes to the default, ${model.defaultVersion}`
-  ]
+/** Steps without gates are taken by nobody but the operator, who should know. */
+export const rolloutNotice = ({ name, rollout, source }: ModelEntry): ReadonlyArray<string> =>
+  rollout.type === "canary" && rollout.steps.length > 0 && rollout.analysis === undefined
+    ? [
+      `${source.file}:${source.line}: model "${name}" has a canary with steps and no analysis, so it stays at ` +
+      `${rollout.percentage} % until somebody moves it: sluice models rollout ${name} set PERCENT`
+    ]
+    : []

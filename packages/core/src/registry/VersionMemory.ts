@@ -3,7 +3,7 @@
  * that are asked for.
  */
 import type { ModelNotReady } from "@sluice/domain/Errors"
-import type { VersionState } from "@sluice/domain/ModelInfo"
+import type { CachedVersion, ModelCacheStats } from "@sluice/domain/ModelCacheStats"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -13,32 +13,6 @@ import { servedBy } from "./ModelRoute.ts"
 import { answering, type ServedVersion } from "./ServedVersion.ts"
 import { type CacheLimits, chooseEvictions, type LoadedVersion } from "./VersionEviction.ts"
 import type { VersionSlot } from "./VersionSlot.ts"
-
-export interface CachedVersion {
-  readonly model_id: string
-  readonly state: VersionState
-  /** Its file's size for each copy in memory; 0 while it is not loaded. */
-  readonly bytes: number
-  /** What its last load took; null before any. */
-  readonly load_ms: number | null
-  /** ISO 8601, UTC; null while it is not loaded. */
-  readonly last_used: string | null
-  readonly pinned: boolean
-}
-
-export interface ModelCacheStats {
-  /** Requests that found their version in memory, and that had to wait for it. */
-  readonly hits: number
-  readonly misses: number
-  readonly evictions: number
-  readonly loaded: number
-  /** Versions; null for any number. */
-  readonly capacity: number | null
-  readonly bytes: number
-  /** Null for any amount. */
-  readonly budget_bytes: number | null
-  readonly versions: ReadonlyArray<CachedVersion>
-}
 
 /** How often the limits are looked at. */
 const lookEvery = "1 second"

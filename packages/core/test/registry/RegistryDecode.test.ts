@@ -85,10 +85,7 @@ describe("decodeRegistry", () => {
     assert.strictEqual(v2?.plugin, "text")
     assert.deepStrictEqual(v2?.options, { task: "text-classification" })
     assert.strictEqual(v2?.source.line, 6)
-    assert.deepStrictEqual(registry.notices, [
-      `${file}:2: model "sentiment" has a canary rollout, which does not route yet: every request without a version goes ` +
-      "to the default, v1"
-    ])
+    assert.deepStrictEqual(registry.notices, [])
   })
 
   it("reads every field of a full entry", () => {
@@ -154,10 +151,15 @@ models:
         maxP99Ratio: 1.5,
         minAgreement: 0.9,
         minRequests: 100,
-        interval: Duration.seconds(30)
+        interval: Duration.seconds(30),
+        examples: "redacted"
       }
     })
-    assert.strictEqual(registry.notices.length, 1)
+  })
+
+  it("says of a canary with steps and no gates that nobody moves it", () => {
+    const [notice] = registryOf(sample.replace("target_version", "steps: [50, 100], target_version")).notices
+    assert.match(notice ?? "", /:2: model "sentiment" has a canary with steps and no analysis, so it stays at \d+ %/)
   })
 
   it("takes type: pinned as the one change that stops a rollout", () => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { parseYaml } from "@sluice/core/config/YamlDocument"
 import { decodeRegistry } from "@sluice/core/registry/RegistryDecode"
-import { chooseModel, chooseVersion, route, trafficPercent } from "@sluice/core/registry/Rollout"
+import { route } from "@sluice/core/registry/Rollout"
 import { ModelNotFound, VersionNotFound, VersionRetired } from "@sluice/domain/Errors"
 import * as Result from "effect/Result"
 import * as fc from "fast-check"
@@ -65,21 +65,5 @@ describe("route", () => {
         assert.notStrictEqual(result.success.status, "retired")
       } else assert.oneOf(result.failure._tag, ["VersionNotFound", "VersionRetired"])
     }))
-  })
-})
-
-describe("trafficPercent", () => {
-  it.each(registry.models.map((model) => [model.name, model] as const))(
-    "adds up to 100 over the versions of %s",
-    (_, model) => {
-      const shares = model.versions.map((version) => trafficPercent(model, version.version))
-      assert.strictEqual(shares.reduce((sum, share) => sum + share, 0), 100)
-    }
-  )
-
-  it.each(["a", "b"])("is what a request to %s without a version meets", (name) => {
-    const model = Result.getOrThrow(chooseModel(registry, name))
-    const chosen = Result.getOrThrow(chooseVersion(model, undefined))
-    assert.strictEqual(trafficPercent(model, chosen.version), 100)
   })
 })

@@ -13,7 +13,7 @@ const fieldOf = (path: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }
   (path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".")
 
 /** The first thing that is wrong, by its field: a caller mends one thing at a time. */
-const malformed = (error: Schema.SchemaError): MalformedRequest => {
+export const malformed = (error: Schema.SchemaError): MalformedRequest => {
   const issue = formatIssues(error.issue).issues[0]
   const field = fieldOf(issue?.path)
   const detail = issue?.message ?? "not what this route takes"

@@ -285,6 +285,14 @@ export const settingDefinitions = {
       meaning:
         "How log lines look: json for collectors, pretty for people; auto is pretty on a terminal and json elsewhere."
     }),
+    auditLog: setting({
+      env: "AUDIT_LOG",
+      type: Type.optional(Type.path),
+      default: undefined,
+      meaning:
+        "The file that every change to what is served is appended to, who made it and what came of it, as JSON lines; it must " +
+        "be writable at start. Unset keeps the last 1000 in memory. Either way they are in the server's own log, too."
+    }),
     metrics: setting({
       env: "ENABLE_METRICS",
       type: Type.boolean,

@@ -17,6 +17,7 @@ import {
 import * as ByteSize from "effect/ByteSize"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as HttpApiError from "effect/http-api/HttpApiError"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as HttpRouter from "effect/http/HttpRouter"
@@ -25,6 +26,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Socket from "effect/socket/Socket"
 import { AccessControl } from "../access/AccessControl.ts"
+import { malformed } from "../calls/JsonReader.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
 import { errorResponse } from "./Answer.ts"
 import { totalTiming } from "./PlainAnswer.ts"
@@ -52,6 +54,14 @@ const isRouteNotFound = (error: unknown): boolean =>
 const isBodyTooLarge = (error: unknown): boolean =>
   error instanceof HttpServerError.HttpServerError && error.reason._tag === "RequestParseError" &&
   error.reason.reason === "BodyTooLarge"
+
+/** A query, a header or a part of the path that the route's description does not take. */
+const malformedPart = (error: unknown): MalformedRequest | undefined => {
+  if (!HttpApiError.HttpApiSchemaError.is(error) || !(error.kind === "Query" || error.kind === "Headers")) {
+    return undefined
+  }
+  return malformed(error.cause)
+}
 
 /** The middleware around all routes. */
 export const edge = (api: SluiceApi) =>
@@ -88,6 +98,8 @@ export const edge = (api: SluiceApi) =>
           const limitBytes = ByteSize.toNumberUnsafe(maxBodySize)
           return Effect.succeed(errorResponse(new PayloadTooLarge({ limitBytes }), path, requestId))
         }
+        const wrong = malformedPart(error)
+        if (wrong !== undefined) return Effect.succeed(errorResponse(wrong, path, requestId))
         // The caller's end broke the connection or its protocol. It is no longer there to read an answer.
         const brokenOff = Socket.isSocketError(error)
         const log = brokenOff

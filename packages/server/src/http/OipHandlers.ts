@@ -52,8 +52,10 @@ export const oipHandlers = (api: SluiceApi) =>
       const ready = Effect.map(lifecycle.readiness, ({ ready }) => json({ ready }, {}, ready ? 200 : 503))
 
       return handlers
-        .handle("server", () => Effect.succeed({ name: "sluice", version: serverVersion, extensions: [] }))
-        .handle("live", () => Effect.succeed({ live: true }))
+        .handle("server", () =>
+          Effect.succeed({ name: "sluice", version: serverVersion, extensions: ["model_repository"] }))
+        .handle("live", () =>
+          Effect.succeed({ live: true }))
         .handle("ready", () => ready)
         .handle("metadata", ({ params }) => answering(describe(params.model, undefined)))
         .handle("versionMetadata", ({ params }) => answering(describe(params.model, params.version)))

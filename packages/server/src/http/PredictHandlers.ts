@@ -6,6 +6,7 @@ import type { SluiceApi } from "@sluice/api/SluiceApi"
 import { PredictionCache } from "@sluice/core/cache/PredictionCache"
 import { Inference } from "@sluice/core/Inference"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
+import { RegistryHost } from "@sluice/core/registry/RegistryHost"
 import { CacheUnavailable } from "@sluice/domain/Errors"
 import { PredictRequest } from "@sluice/domain/PredictRequest"
 import * as Effect from "effect/Effect"
@@ -39,6 +40,7 @@ export const predictHandlers = (api: SluiceApi) =>
     "predict",
     Effect.fnUntraced(function*(handlers) {
       const registry = yield* ModelRegistry
+      const host = yield* RegistryHost
       const inference = yield* Inference
       const infer = yield* inferHandler
       const cache = yield* PredictionCache
@@ -51,7 +53,21 @@ export const predictHandlers = (api: SluiceApi) =>
 
       const warm = Effect.fnUntraced(function*(id: string) {
         const [model, version] = splitId(id)
+        yield* host.load(model, version)
         return yield* inference.warmup(model, version)
+      })
+
+      const stats = Effect.gen(function*() {
+        const predictions = yield* cache.stats
+        return { ...yield* host.stats, entries: predictions.entries, predictions }
+      })
+
+      const clear = Effect.fnUntraced(function*(withModels: boolean) {
+        const cleared = yield* Effect.mapError(
+          cache.clear(),
+          () => new CacheUnavailable({ retryAfterMs: storeRetryMs })
+        )
+        return json({ cleared, ...(withModels ? { models: yield* host.clear } : {}) })
       })
 
       return handlers
@@ -64,14 +80,8 @@ export const predictHandlers = (api: SluiceApi) =>
               Effect.map((models) => json({ models }))
             )
           ))
-        .handle("cacheStats", () => cache.stats)
-        .handle("cacheClear", () =>
-          answering(
-            cache.clear().pipe(
-              Effect.mapError(() => new CacheUnavailable({ retryAfterMs: storeRetryMs })),
-              Effect.map((cleared) => json({ cleared }))
-            )
-          ))
+        .handle("cacheStats", () => stats)
+        .handle("cacheClear", ({ query }) => answering(clear(query.models === "true")))
         .handle("inferenceHealth", () =>
           Effect.map(registry.list, (versions) => ({
             status: lifecycle.draining() ? "draining" as const : "active" as const,

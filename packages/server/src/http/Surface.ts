@@ -34,7 +34,8 @@ const bodyOf = (surface: Surface, error: SluiceError, path: string, requestId: s
         detail,
         instance: path,
         code,
-        request_id: requestId
+        request_id: requestId,
+        ...(error._tag === "RegistryInvalid" ? { mistakes: error.mistakes } : {})
       } satisfies ProblemBody
     case "oip":
       return { error: detail }

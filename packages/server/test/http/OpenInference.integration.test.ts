@@ -45,7 +45,7 @@ layer(TestServer.layer({ registry }), { excludeTestServices: true })("Open Infer
       const server = (yield* call({ path: "/v2" })).json() as Readonly<Record<string, unknown>>
       assert.deepStrictEqual(Object.keys(server), ["name", "version", "extensions"])
       assert.strictEqual(server["name"], "sluice")
-      assert.deepStrictEqual(server["extensions"], [])
+      assert.deepStrictEqual(server["extensions"], ["model_repository"])
       assert.deepStrictEqual((yield* call({ path: "/v2/health/live" })).json(), { live: true })
       const ready = yield* call({ path: "/v2/health/ready" })
       assert.deepStrictEqual([ready.status, ready.json()], [200, { ready: true }])

@@ -227,13 +227,32 @@ const platform = (it: It) => {
       assert.strictEqual((yield* warmup(["iris@v1@v1"])).status, 404)
     }))
 
+  it.effect("counts which models are in memory", () =>
+    Effect.gen(function*() {
+      const stats = (yield* call({ path: "/api/v1/inference/cache/stats" })).json() as {
+        readonly loaded: number
+        readonly capacity: number | null
+        readonly versions: ReadonlyArray<{ readonly model_id: string; readonly state: string }>
+      }
+      assert.deepStrictEqual(
+        stats.versions.map(({ model_id, state }) => [model_id, state]),
+        ["sentiment@v1", "iris@v1", "embeddings@v1"].map((id) => [id, "ready"])
+      )
+      assert.deepStrictEqual([stats.loaded, stats.capacity], [3, null])
+    }))
+
   it.effect("counts what its cache holds, and clears it", () =>
     Effect.gen(function*() {
-      const stats = Effect.map(call({ path: "/api/v1/inference/cache/stats" }), (answer) =>
-        answer.json() as Readonly<Record<"hits" | "misses" | "entries" | "bytes", number>>)
+      interface Stats {
+        readonly entries: number
+        readonly predictions: Readonly<Record<"hits" | "misses" | "entries" | "bytes", number>>
+      }
+      const all = Effect.map(call({ path: "/api/v1/inference/cache/stats" }), (answer) => answer.json() as Stats)
+      const stats = Effect.map(all, ({ predictions }) => predictions)
       const clear = call({ method: "DELETE", path: "/api/v1/inference/cache/clear" })
       yield* clear
       const before = yield* stats
+      assert.strictEqual((yield* all).entries, 0)
       assert.deepStrictEqual(Object.keys(before), ["hits", "misses", "entries", "bytes"])
       assert.deepStrictEqual([before.entries, before.bytes], [0, 0])
       yield* call({ path: "/api/v1/predict", body: { texts: ["one", "two"] } })
@@ -314,6 +333,12 @@ const documents = (it: It) => {
         "GET /api/v1/inference/health",
         "GET /models",
         "GET /api/v1/models",
+        "GET /api/v1/models/{model}/rollout",
+        "POST /api/v1/models/{model}/rollout",
+        "GET /api/v1/registry",
+        "PUT /api/v1/registry",
+        "GET /api/v1/registry/status",
+        "GET /api/v1/audit",
         "GET /health",
         "GET /readiness",
         "GET /readyz",
@@ -326,6 +351,9 @@ const documents = (it: It) => {
         "GET /v2/models/{model}/versions/{version}",
         "GET /v2/models/{model}/versions/{version}/ready",
         "POST /v2/models/{model}/infer",
+        "POST /v2/repository/index",
+        "POST /v2/repository/models/{model}/load",
+        "POST /v2/repository/models/{model}/unload",
         "POST /v2/models/{model}/versions/{version}/infer",
         "POST /v1/embeddings",
         "GET /v1/models",

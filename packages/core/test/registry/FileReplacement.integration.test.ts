@@ -1,0 +1,79 @@
+/**
+ * Replacing a file on a real file system.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { prepareReplacement, removeLeftovers } from "@sluice/core/registry/FileReplacement"
+import * as Effect from "effect/Effect"
+import * as NodeFs from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+const folder = Effect.acquireRelease(
+  Effect.sync(() => NodeFs.mkdtempSync(join(tmpdir(), "sluice-replace-"))),
+  (path) => Effect.sync(() => NodeFs.rmSync(path, { recursive: true }))
+)
+
+const replace = (path: string, text: string) =>
+  Effect.scoped(Effect.flatMap(prepareReplacement(path, text), ({ commit }) => commit))
+
+describe("a replacement", () => {
+  it.live("is the whole new text, with the file's mode, and leaves nothing beside it", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const file = join(directory, "registry.yaml")
+      NodeFs.writeFileSync(file, "old")
+      NodeFs.chmodSync(file, 0o640)
+      yield* replace(file, "new")
+      assert.strictEqual(NodeFs.readFileSync(file, "utf8"), "new")
+      assert.strictEqual(NodeFs.statSync(file).mode & 0o777, 0o640)
+      assert.deepStrictEqual(NodeFs.readdirSync(directory), ["registry.yaml"])
+    }))
+
+  it.live("is made where a link leads, and the link stays", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      NodeFs.mkdirSync(join(directory, "data"))
+      const target = join(directory, "data", "registry.yaml")
+      NodeFs.writeFileSync(target, "old")
+      const link = join(directory, "registry.yaml")
+      NodeFs.symlinkSync(target, link)
+      yield* replace(link, "new")
+      assert.isTrue(NodeFs.lstatSync(link).isSymbolicLink())
+      assert.strictEqual(NodeFs.readFileSync(target, "utf8"), "new")
+    }))
+
+  it.live("changes nothing until it is committed", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const file = join(directory, "registry.yaml")
+      NodeFs.writeFileSync(file, "old")
+      yield* Effect.scoped(prepareReplacement(file, "new"))
+      assert.strictEqual(NodeFs.readFileSync(file, "utf8"), "old")
+      assert.deepStrictEqual(NodeFs.readdirSync(directory), ["registry.yaml"])
+    }))
+
+  it.live("is refused before anything where the file cannot be written, without telling its path", () =>
+    Effect.gen(function*() {
+      const refused = yield* Effect.flip(Effect.scoped(prepareReplacement("/proc/version", "new")))
+      assert.strictEqual(refused._tag, "ChangeRefused")
+      assert.match(refused.message, /cannot be written here.*Change the file where it is made$/)
+      assert.notInclude(refused.message, "/proc")
+    }))
+
+  it.live("that a killed process left is removed once it is old, and no other file", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const file = join(directory, "registry.yaml")
+      const temporary = (id: string) => join(directory, `.registry.yaml.${id}-0000-4000-8000-000000000000.tmp`)
+      const [old, young, other] = [temporary("00000000"), temporary("11111111"), join(directory, ".registry.yaml.tmp")]
+      for (const each of [file, old, young, other]) NodeFs.writeFileSync(each, "")
+      for (const each of [file, old, other]) NodeFs.utimesSync(each, 1000, 1000)
+      yield* removeLeftovers(file)
+      assert.deepStrictEqual([file, old, young, other].map((each) => NodeFs.existsSync(each)), [
+        true,
+        false,
+        true,
+        true
+      ])
+    }))
+})

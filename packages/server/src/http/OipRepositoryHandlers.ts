@@ -1,0 +1,82 @@
+/**
+ * Handlers of the Open Inference Protocol's model repository extension.
+ */
+import { type OipIndexEntry, OipIndexRequest, OipRepositoryRequest } from "@sluice/api/OipRepositoryApi"
+import type { SluiceApi } from "@sluice/api/SluiceApi"
+import { AuditLog } from "@sluice/core/registry/AuditLog"
+import { ModelRegistry, type VersionInfo } from "@sluice/core/registry/ModelRegistry"
+import { RegistryHost } from "@sluice/core/registry/RegistryHost"
+import type { SluiceError } from "@sluice/domain/Errors"
+import { modelId } from "@sluice/domain/Ids"
+import type { VersionState } from "@sluice/domain/ModelInfo"
+import * as Effect from "effect/Effect"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import { AccessControl } from "../access/AccessControl.ts"
+import { answering, json } from "./Answer.ts"
+import { callerOf } from "./Caller.ts"
+import { optionalJsonBody } from "./JsonBody.ts"
+import { RequestContext } from "./RequestContext.ts"
+
+const readIndex = optionalJsonBody(OipIndexRequest)
+const readTarget = optionalJsonBody(OipRepositoryRequest)
+
+const states: Readonly<Record<VersionState, OipIndexEntry["state"]>> = {
+  unloaded: "UNAVAILABLE",
+  loading: "LOADING",
+  warming: "LOADING",
+  ready: "READY",
+  failed: "UNAVAILABLE",
+  draining: "UNLOADING"
+}
+
+/** Why a version failed is for its operator's log: it may name files. */
+const entryOf = ({ name, state, version }: VersionInfo): OipIndexEntry => ({
+  name,
+  version,
+  state: states[state],
+  reason: state === "ready" ? "" : state
+})
+
+export const oipRepositoryHandlers = (api: SluiceApi) =>
+  HttpApiBuilder.group(
+    api,
+    "oipRepository",
+    Effect.fnUntraced(function*(handlers) {
+      const access = yield* AccessControl
+      const audit = yield* AuditLog
+      const host = yield* RegistryHost
+      const registry = yield* ModelRegistry
+
+      const index = Effect.fnUntraced(function*(request: HttpServerRequest.HttpServerRequest) {
+        const { ready } = yield* readIndex(request)
+        const entries = (yield* registry.list).map(entryOf)
+        return json(ready === true ? entries.filter(({ state }) => state === "READY") : entries)
+      })
+
+      const change = Effect.fnUntraced(function*(
+        verb: "load" | "unload",
+        model: string,
+        request: HttpServerRequest.HttpServerRequest
+      ) {
+        const version = (yield* readTarget(request)).parameters?.version
+        const { by, requestId } = callerOf(access, yield* RequestContext)
+        const entry = { by, action: `model.${verb}`, model, request_id: requestId }
+        const asked: Effect.Effect<void, SluiceError> = host[verb](model, version)
+        yield* Effect.tapError(
+          asked,
+          ({ message }) => audit.record({ ...entry, detail: message, outcome: "refused" })
+        )
+        const detail = version === undefined
+          ? verb === "load" ? "its default version" : "every version"
+          : modelId(model, version)
+        yield* audit.record({ ...entry, detail, outcome: "applied" })
+        return json({ name: model, [verb]: true })
+      })
+
+      return handlers
+        .handleRaw("index", ({ request }) => answering(index(request)))
+        .handleRaw("load", ({ params, request }) => answering(change("load", params.model, request)))
+        .handleRaw("unload", ({ params, request }) => answering(change("unload", params.model, request)))
+    })
+  )
