@@ -2,7 +2,19 @@
  * A parsed YAML text that still knows on which line each field stands.
  */
 import * as Result from "effect/Result"
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Pair, parseDocument } from "yaml"
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type YAMLMap
+} from "yaml"
 import { ConfigError, configError, type ConfigMistake, fieldPath } from "./ConfigError.ts"
 
 export interface YamlDocument {
@@ -19,6 +31,9 @@ export type YamlPath = ReadonlyArray<PropertyKey>
 /** How often aliases may multiply. Ten anchors that nest tenfold would otherwise fill the memory. */
 const maxAliasCount = 100
 
+/** More aliases than a person writes; the parser looks through all of them for each. */
+const maxAliases = 1000
+
 /** Deeper nesting is an attack or an accident, and would overflow the stack of whoever walks the value. */
 const maxDepth = 64
 
@@ -29,13 +44,22 @@ const offsetOf = (node: unknown): number | undefined => {
   return Array.isArray(range) && typeof range[0] === "number" ? range[0] : undefined
 }
 
-/** What the parser lets pass: keys given twice, values that contain themselves, and depths no configuration has. */
-const structuralMistakes = (
+/** What each alias stands for. */
+type Targets = ReadonlyMap<Alias, Node>
+
+/**
+ * What the parser lets pass: keys given twice, values that contain themselves, and depths no configuration has. Beside them
+ * what each alias stands for, which the parser would look through the document for each time.
+ */
+const inspect = (
   document: Document.Parsed,
   source: string,
   lineAt: (offset: number | undefined) => number
-): ReadonlyArray<ConfigMistake> => {
+): { readonly mistakes: ReadonlyArray<ConfigMistake>; readonly targets: Targets } => {
   const mistakes: Array<ConfigMistake> = []
+  const anchors = new Map<string, Node>()
+  const targets = new Map<Alias, Node>()
+  let aliases = 0
   const add = (node: unknown, path: YamlPath, problem: string): void => {
     mistakes.push({ source, line: lineAt(offsetOf(node)), field: fieldPath(path), problem })
   }
@@ -57,20 +81,23 @@ const structuralMistakes = (
   }
   const walk = (node: unknown, path: YamlPath, parents: ReadonlyArray<unknown>): void => {
     if (path.length > maxDepth) return add(node, path.slice(0, 3), `nested more than ${maxDepth} levels deep`)
+    if ((isMap(node) || isSeq(node) || isScalar(node)) && node.anchor !== undefined) anchors.set(node.anchor, node)
     if (isMap(node)) return walkMap(node.items, path, [...parents, node])
     if (isSeq(node)) {
       return node.items.forEach((item, index) => walk(item, [...path, index], [...parents, node]))
     }
     if (!isAlias(node)) return
-    const target = node.resolve(document)
+    if (++aliases === maxAliases + 1) add(node, path, `there are more than ${maxAliases} aliases (*name) up to here`)
+    const target = anchors.get(node.source)
     if (target === undefined) {
-      add(node, path, `*${node.source} refers to nothing: no value before it has &${node.source}`)
+      return add(node, path, `*${node.source} refers to nothing: no value before it has &${node.source}`)
     }
+    targets.set(node, target)
     // An alias can only refer to what came before it, so a circle always closes at a parent.
     if (parents.includes(target)) add(node, path, `*${node.source} refers to a value that this is a part of`)
   }
   walk(document.contents, [], [])
-  return mistakes
+  return { mistakes, targets }
 }
 
 /** Sentences of the parser that speak to programmers, by their beginning. */
@@ -96,14 +123,29 @@ const syntaxMistakes = (
   return [...byText.values()]
 }
 
+/** Finds the pairs of a mapping by their keys: long ones are looked into often. */
+const pairFinder = () => {
+  const known = new WeakMap<YAMLMap, ReadonlyMap<string, Pair>>()
+  return (map: YAMLMap, key: PropertyKey): Pair | undefined => {
+    const pairs = known.get(map) ?? new Map(map.items.map((pair) => [keyOf(pair.key), pair]))
+    known.set(map, pairs)
+    return pairs.get(String(key))
+  }
+}
+
 /** Follows a path through mappings, lists and aliases to the offset where its last key stands. */
-const offsetOfPath = (document: Document.Parsed, path: YamlPath): number | undefined => {
+const offsetOfPath = (
+  document: Document.Parsed,
+  path: YamlPath,
+  targets: Targets,
+  pairOf: ReturnType<typeof pairFinder>
+): number | undefined => {
   let node: unknown = document.contents
   let offset = offsetOf(node)
   for (const key of path) {
-    if (isAlias(node)) node = node.resolve(document)
+    if (isAlias(node)) node = targets.get(node)
     if (isMap(node)) {
-      const pair = node.items.find((pair) => keyOf(pair.key) === String(key))
+      const pair = pairOf(node, key)
       if (pair === undefined) return offset
       offset = offsetOf(pair.key) ?? offset
       node = pair.value
@@ -136,12 +178,16 @@ export const parseYaml = (text: string, file: string): Result.Result<YamlDocumen
       catch: (cause) => refuse("not valid YAML: it cannot be parsed, perhaps nested too deeply", cause)
     })
     const syntax = syntaxMistakes(document, file, lineAt)
-    const error = configError(syntax.length > 0 ? syntax : structuralMistakes(document, file, lineAt))
+    const { mistakes, targets } = syntax.length > 0
+      ? { mistakes: syntax, targets: new Map() }
+      : inspect(document, file, lineAt)
+    const error = configError(mistakes)
     if (error !== undefined) return yield* Result.fail(error)
     const value: unknown = yield* Result.try({
       try: () => document.toJS({ maxAliasCount }),
       catch: (cause) => refuse(`its aliases (*name) multiply to more than ${maxAliasCount} values`, cause)
     })
-    return { file, value, lineOf: (path) => lineAt(offsetOfPath(document, path)) }
+    const pairOf = pairFinder()
+    return { file, value, lineOf: (path) => lineAt(offsetOfPath(document, path, targets, pairOf)) }
   })
 }

@@ -72,6 +72,20 @@ describe("parseYaml", () => {
     assert.strictEqual(complaint(levels.join("\n")), "some.yaml: its aliases (*name) multiply to more than 100 values")
   })
 
+  it("refuses more aliases than anybody writes, before it follows them", () => {
+    const text = `x: &a { b: 1 }\nlist:\n${"  - *a\n".repeat(50_000)}`
+    assert.strictEqual(
+      complaint(text),
+      "some.yaml:1003: list[1000]: there are more than 1000 aliases (*name) up to here"
+    )
+  })
+
+  it("takes an alias for the nearest anchor of its name before it", () => {
+    const text = "a: &x { n: 1 }\nb: *x\nc: &x { n: 2 }\nd: *x\n"
+    assert.deepStrictEqual(parse(text).value, { a: { n: 1 }, b: { n: 1 }, c: { n: 2 }, d: { n: 2 } })
+    assert.deepStrictEqual([parse(text).lineOf(["b", "n"]), parse(text).lineOf(["d", "n"])], [1, 3])
+  })
+
   it.each([65, 1_000, 20_000])("refuses %d levels of nesting without overflowing the stack", (depth) => {
     assert.match(complaint(`a: ${"[".repeat(depth)}${"]".repeat(depth)}`), /nested/)
   })
