@@ -51,6 +51,37 @@ class VectorDistance {
     return difference
   }
 
+  /** All of two vectors of one length, and their largest difference. An embedding takes a microsecond this way. */
+  addAll(a: ArrayLike<number>, b: ArrayLike<number>): number {
+    let dot = 0
+    let squaresA = 0
+    let squaresB = 0
+    let largest = 0
+    for (let i = 0; i < a.length; i++) {
+      const x = a[i]!
+      const y = b[i]!
+      dot += x * y
+      squaresA += x * x
+      squaresB += y * y
+      const difference = Math.abs(x - y)
+      if (difference > largest) largest = difference
+    }
+    if (!Number.isFinite(dot + squaresA + squaresB)) return this.#addEach(a, b)
+    this.#count += a.length
+    this.#dot += dot
+    this.#squaresA += squaresA
+    this.#squaresB += squaresB
+    if (largest > this.#maxAbs) this.#maxAbs = largest
+    return largest
+  }
+
+  /** One by one, where some are not finite or too large to be squared. */
+  #addEach(a: ArrayLike<number>, b: ArrayLike<number>): number {
+    let largest = 0
+    for (let i = 0; i < a.length; i++) largest = Math.max(largest, this.add(a[i]!, b[i]!))
+    return largest
+  }
+
   get maxAbs(): number | null {
     return this.#count === 0 ? null : this.#maxAbs
   }
@@ -73,18 +104,26 @@ const agreeAsNumbers = (difference: number, a: number, b: number): boolean =>
 const compareEmbeddings = (a: ArrayLike<number>, b: ArrayLike<number>): OutputDistance => {
   const distance = new VectorDistance()
   if (a.length !== b.length) return distance.result(false)
-  let equal = true
-  for (let i = 0; i < a.length; i++) if (distance.add(a[i]!, b[i]!) !== 0) equal = false
+  const isEqual = distance.addAll(a, b) === 0
   const { cosine } = distance
-  return distance.result(equal || (cosine !== null && cosine >= embeddingCosine))
+  return distance.result(isEqual || (cosine !== null && cosine >= embeddingCosine))
 }
 
-type Numbers = ArrayLike<number> | ArrayLike<bigint>
-
 /** The numbers of a tensor; undefined for texts. */
-const numbersOf = ({ data, datatype }: Tensor): Numbers | undefined => {
+const numbersOf = ({ data, datatype }: Tensor): ArrayLike<number> | undefined => {
   if (!ArrayBuffer.isView(data)) return undefined
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) return Array.from(data, Number)
   return datatype === "FP16" ? new Float16Array(data.buffer, data.byteOffset, data.length) : data
+}
+
+/** The largest magnitude that is finite. */
+const magnitudeOf = (numbers: ArrayLike<number>): number => {
+  let largest = 0
+  for (let i = 0; i < numbers.length; i++) {
+    const magnitude = Math.abs(numbers[i]!)
+    if (magnitude > largest && magnitude !== Infinity) largest = magnitude
+  }
+  return largest
 }
 
 const isFloat = ({ datatype }: Tensor): boolean => datatype.startsWith("FP")
@@ -98,15 +137,9 @@ const tensorsAgree = (a: Tensor, b: Tensor, distance: VectorDistance): boolean =
     for (let i = 0; i < a.data.length; i++) if (a.data[i] !== b.data[i]) return false
     return true
   }
-  let largestDifference = 0
-  let largest = 0
-  for (let i = 0; i < ofA.length; i++) {
-    const x = Number(ofA[i])
-    const y = Number(ofB[i])
-    largestDifference = Math.max(largestDifference, distance.add(x, y))
-    largest = Math.max(largest, Number.isFinite(x) ? Math.abs(x) : 0, Number.isFinite(y) ? Math.abs(y) : 0)
-  }
-  return largestDifference <= (isFloat(a) && isFloat(b) ? numberTolerance * largest : 0)
+  const difference = distance.addAll(ofA, ofB)
+  if (difference === 0 || !isFloat(a) || !isFloat(b)) return difference === 0
+  return difference <= numberTolerance * Math.max(magnitudeOf(ofA), magnitudeOf(ofB))
 }
 
 const compareTensors = (a: TensorMap, b: TensorMap): OutputDistance => {

@@ -116,7 +116,7 @@ models:
       shadow_percentage: 12.5
       target_version: "2"
       steps: [5, 25, 100]
-      analysis: { max_error_rate: 0.01, max_p99_ratio: 1.5, min_agreement: 0.9, min_requests: 100, interval: 30 }
+      analysis: { max_error_rate: 0.01, max_p99_ratio: 1.5, min_agreement: 0.9, min_requests: 100, interval: 30, examples: full }
 `.replace("    rollout_strategy:", "      \"2\": { path: c.onnx }\n    rollout_strategy:"))
     assert.strictEqual(registry.defaultModel, "b")
     const model = registry.models[1]
@@ -152,7 +152,7 @@ models:
         minAgreement: 0.9,
         minRequests: 100,
         interval: Duration.seconds(30),
-        examples: "redacted"
+        examples: "full"
       }
     })
   })

@@ -1,0 +1,82 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { RolloutGates } from "@sluice/core/rollout/RolloutPlan"
+import { simulateRollouts, type Traffic } from "./RolloutSimulation.ts"
+
+const gates: RolloutGates = {
+  maxErrorRate: 0.01,
+  maxP99Ratio: 1.5,
+  minAgreement: 0.95,
+  minRequests: 100,
+  intervalMs: 30_000
+}
+
+const good: Traffic = {
+  requestsPerSecond: 200,
+  spread: 0.5,
+  defaultErrorRate: 0.001,
+  targetErrorRate: 0.001,
+  targetSlower: 1,
+  disagreement: 0.01
+}
+const steps = [5, 25, 50, 100]
+const runs = Number(process.env["ROLLOUT_SIMULATIONS"] ?? 1_000)
+
+/** For the documentation: `ROLLOUT_SIMULATIONS=1000` prints what was measured. */
+const tell = (name: string, { advanced, held, needed, rolledBack }: ReturnType<typeof simulateRollouts>): void => {
+  if (process.env["ROLLOUT_SIMULATIONS"] === undefined) return
+  const at = (q: number) => needed[Math.min(needed.length - 1, Math.floor(q * needed.length))] ?? "-"
+  process.stderr.write(
+    `${name}: rolled back ${rolledBack}, advanced ${advanced}, held ${held}; ` +
+      `requests needed: median ${at(0.5)}, 90 % ${at(0.9)}, most ${needed.at(-1) ?? "-"}\n`
+  )
+}
+
+const simulate = (name: string, ...rest: Parameters<typeof simulateRollouts>) => {
+  const outcome = simulateRollouts(...rest)
+  tell(name, outcome)
+  return outcome
+}
+
+describe("a good rollout", () => {
+  it.each<readonly [string, Traffic]>([
+    ["of ordinary latencies", good],
+    ["of heavy-tailed latencies, the same on both sides", { ...good, spread: 1.2 }]
+  ])("%s is rolled back less than once in a hundred, over all its steps", (name, traffic) => {
+    assert.isBelow(simulate(name, runs, traffic, gates, steps).rolledBack, 0.01)
+  }, 120_000)
+
+  it("that is no better than each gate asks, looked at for three times the interval, is rolled back as seldom", () => {
+    const atTheBound = { ...good, targetErrorRate: 0.01, targetSlower: 1.5, disagreement: 0.05 }
+    const { rolledBack } = simulate("at the bound", runs, atTheBound, gates, [10], 3)
+    assert.isBelow(rolledBack, 0.01)
+  }, 120_000)
+
+  it("mostly reaches its last step without being held", () => {
+    assert.isAbove(simulate("good", 100, good, gates, steps).advanced, 0.95)
+  }, 120_000)
+})
+
+describe("a bad target at 10 % of 200 requests a second", () => {
+  it.each<readonly [string, Traffic, number]>([
+    ["that fails 5 %", { ...good, targetErrorRate: 0.05 }, 0.97],
+    ["that is three times slower", { ...good, targetSlower: 3 }, 0.99],
+    ["that answers 20 % otherwise", { ...good, disagreement: 0.2 }, 0.99],
+    // Twice the share allowed: 600 answers tell it apart by a fixed-size test in 94 of 100, and by one of any size in fewer.
+    ["that answers 10 % otherwise", { ...good, disagreement: 0.1 }, 0.7]
+  ])("%s is rolled back within one interval", (name, traffic, least) => {
+    assert.isAbove(simulate(name, 300, traffic, gates, [10]).rolledBack, least)
+  }, 120_000)
+
+  it("that answers 10 % otherwise never goes on, and is rolled back within four intervals", () => {
+    const { advanced, rolledBack } = simulate(
+      "10 % otherwise, four intervals",
+      300,
+      { ...good, disagreement: 0.1 },
+      gates,
+      [10, 25],
+      4
+    )
+    assert.strictEqual(advanced, 0)
+    assert.isAbove(rolledBack, 0.99)
+  }, 120_000)
+})
