@@ -20,7 +20,9 @@ import { judge, type Measurement, type Outcome, type Plot, type Verdict } from "
 import { type ByRound, interleave, type Steps } from "./Rounds.ts"
 
 export interface SluiceOptions {
-  /** Model versions by model name; the registry that ships when left out. */
+  /** The registry file's text. */
+  readonly registry?: string
+  /** Model versions by model name, in place of a text; the registry that ships when both are left out. */
   readonly models?: Readonly<Record<string, VersionYaml>>
   /** Names of files in `load/plugins`. */
   readonly plugins?: ReadonlyArray<string>
@@ -78,11 +80,13 @@ export class Bench {
     return running
   }
 
-  async sluice({ env = {}, models, plugins = [] }: SluiceOptions = {}): Promise<Running> {
-    const own: Record<string, string> = {}
-    if (models !== undefined) {
-      own["MODEL_REGISTRY"] = join(await this.folder(), "registry.yaml")
-      await writeFile(own["MODEL_REGISTRY"], registryText(models))
+  async sluice({ env = {}, models, plugins = [], registry }: SluiceOptions = {}): Promise<Running> {
+    const folder = await this.folder()
+    const own: Record<string, string> = { SLUICE_STATE_DIR: folder }
+    const text = models === undefined ? registry : registryText(models)
+    if (text !== undefined) {
+      own["MODEL_REGISTRY"] = join(folder, "registry.yaml")
+      await writeFile(own["MODEL_REGISTRY"], text)
     }
     if (plugins.length > 0) own["SLUICE_PLUGINS"] = [...plugins.map(plugin), ...shippedPlugins].join(",")
     return this.keep(await startSluice(this.nextPort++, { ...own, ...env }))

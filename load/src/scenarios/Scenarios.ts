@@ -3,6 +3,7 @@
  */
 import type { Scenario } from "../Scenario.ts"
 import { batchInvariance } from "./BatchInvariance.ts"
+import { coldModel } from "./ColdModel.ts"
 import { embeddingsFp32, embeddingsInt8 } from "./Embeddings.ts"
 import { fixedCost } from "./FixedCost.ts"
 import { heavyNeighbour } from "./HeavyNeighbour.ts"
@@ -12,6 +13,8 @@ import { mixedLengthTexts } from "./MixedLengths.ts"
 import { oneCaller } from "./OneCaller.ts"
 import { overloaded } from "./Overload.ts"
 import { poisonedItems } from "./PoisonedItems.ts"
+import { reload } from "./Reload.ts"
+import { shadow } from "./Shadow.ts"
 import { tabular } from "./Tabular.ts"
 import { tabularHalf, tabularRates } from "./TabularOpenLoop.ts"
 import { batchWindow } from "./Window.ts"
@@ -30,6 +33,9 @@ export const scenarios: ReadonlyArray<Scenario> = [
   poisonedItems,
   killedInstances,
   loadRelease,
+  reload,
+  shadow,
+  coldModel,
   batchWindow,
   batchInvariance
 ]

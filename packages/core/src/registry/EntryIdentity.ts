@@ -9,10 +9,13 @@ const fileIdentity = (path: string): string => {
   return stats === undefined ? "missing" : `${stats.mtimeMs} ${stats.size}`
 }
 
+/** What is said of a version, and changes nothing of how it is served. */
+const saidOnly = { source: undefined, description: undefined, status: undefined }
+
 /** Two entries with the same one are served by the same instances. */
 export const entryIdentity = ({ variants, ...entry }: VersionEntry): string =>
   JSON.stringify([
-    { ...entry, source: undefined },
+    { ...entry, ...saidOnly },
     [...variants],
     [entry.file, ...variants.values()].map(({ absolute }) => fileIdentity(absolute))
   ])

@@ -165,7 +165,8 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
     ))
 
   const info = (route: ModelRoute, slot: VersionSlot): VersionInfo => {
-    const { description, model: name, status, version } = slot.plan.entry
+    const { model: name, version } = slot.plan.entry
+    const { description, status } = route.said(version) ?? slot.plan.entry
     const { defaultVersion, description: modelDescription } = route.entry
     const failure = slot.failure() ?? route.refused.get(version)
     const served = slot.served()

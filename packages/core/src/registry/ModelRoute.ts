@@ -4,7 +4,7 @@
  */
 import { ModelNotReady, VersionNotFound, VersionRetired } from "@sluice/domain/Errors"
 import * as Result from "effect/Result"
-import type { ModelEntry } from "./RegistryEntry.ts"
+import type { ModelEntry, VersionEntry } from "./RegistryEntry.ts"
 import type { ServedVersion } from "./ServedVersion.ts"
 import type { VersionSlot } from "./VersionSlot.ts"
 
@@ -28,6 +28,11 @@ export class ModelRoute {
   constructor(entry: ModelEntry) {
     this.entry = entry
     this.wanted = entry
+  }
+
+  /** The registry's entry of a version; what it says of it may be newer than what the version was loaded by. */
+  said(version: string): VersionEntry | undefined {
+    return this.wanted.versions.find((entry) => entry.version === version)
   }
 
   /** The slot of a version that a caller names, or that the rollout chose. */

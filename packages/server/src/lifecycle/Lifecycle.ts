@@ -10,9 +10,12 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 
 /** A version that does not route makes nobody wait: only default versions decide. */
+/** A version that was put away is loaded for who asks, or stays away because an operator said so. */
+const isReady = ({ state }: VersionInfo): boolean => state === "ready" || state === "unloaded"
+
 const modelPart = (info: VersionInfo): ReadinessPart => ({
   name: info.model_id,
-  status: info.state === "ready" ? "ready" : info.default ? "not_ready" : "degraded",
+  status: isReady(info) ? "ready" : info.default ? "not_ready" : "degraded",
   ...(info.state === "ready" ? {} : { detail: info.state })
 })
 
