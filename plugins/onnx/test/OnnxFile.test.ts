@@ -4,17 +4,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { parseOnnx } from "../src/OnnxFile.ts"
-import { type ByteSource, MalformedFile } from "../src/ProtobufReader.ts"
-
-const varint = (value: number): ReadonlyArray<number> =>
-  value < 128 ? [value] : [(value % 128) + 128, ...varint(Math.floor(value / 128))]
-
-const number = (field: number, value: number) => [...varint(field * 8), ...varint(value)]
-const bytes = (
-  field: number,
-  content: ReadonlyArray<number>
-) => [...varint(field * 8 + 2), ...varint(content.length), ...content]
-const text = (field: number, content: string) => bytes(field, [...new TextEncoder().encode(content)])
+import { MalformedFile } from "../src/ProtobufReader.ts"
+import { bytes, number, sourceOf, text } from "./OnnxBytes.ts"
 
 const dimensions = (shape: ReadonlyArray<number | string>) =>
   shape.flatMap((size) => bytes(1, typeof size === "number" ? number(1, size) : text(2, size)))
@@ -57,22 +48,6 @@ const model = [
   ...bytes(8, [...text(1, "ai.onnx.ml"), ...number(2, 3)]),
   ...bytes(14, [...text(1, "key"), ...text(2, "value")])
 ]
-
-/** A source that keeps count of the bytes read from it. */
-const sourceOf = (content: ArrayLike<number>): ByteSource & { readonly bytesRead: () => number } => {
-  const all = Uint8Array.from(content)
-  let count = 0
-  return {
-    size: all.length,
-    read: (target, position) => {
-      const part = all.subarray(position, position + target.length)
-      target.set(part)
-      count += part.length
-      return part.length
-    },
-    bytesRead: () => count
-  }
-}
 
 const refusal = (content: ArrayLike<number>): string => {
   try {
