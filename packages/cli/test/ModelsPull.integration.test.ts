@@ -104,24 +104,6 @@ describe("sluice models pull", () => {
       assert.strictEqual(asked.length, requests)
     }))
 
-  it.live("tells what it was called with wrongly, with exit code 2", () =>
-    Effect.gen(function*() {
-      const here = yield* place("https://hub.example")
-      for (
-        const [args, mistake] of [
-          [["s3://bucket/model"], /not "s3:"/],
-          [[source, "--file", "../up.onnx"], /"\.\.\/up\.onnx" is not a file's name: it has the part "\.\."/],
-          [[source, "--revision", "../up"], /is not a revision/],
-          [[source, "--max-size", "much"], /--max-size: "much" is not a size/],
-          [[], /names no models: give a source/]
-        ] as const
-      ) {
-        const { code, stderr } = yield* pull(here, ...args)
-        assert.strictEqual(code, 2, stderr)
-        assert.match(stderr, mistake)
-      }
-    }))
-
   it.live("goes on after kill -9 at any point, and what the store has is whole", () =>
     Effect.gen(function*() {
       const random = seeded(20261121)
@@ -147,7 +129,7 @@ describe("sluice models pull", () => {
         const [code] = await once(child, "exit")
         return code
       })
-      for (let round = 0; round < 8; round++) {
+      for (let round = 0; round < 6; round++) {
         killAt = (statSync(partial, { throwIfNoEntry: false })?.size ?? 0) + Math.floor(random() * 2_000_000)
         yield* killed
         assertWhole(here)

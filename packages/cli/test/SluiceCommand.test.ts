@@ -32,6 +32,9 @@ describe("--help", () => {
     "models rollout",
     "models load",
     "models unload",
+    "models pull",
+    "models add",
+    "models inspect",
     "config",
     "plugin",
     "plugin new"
@@ -95,6 +98,14 @@ describe("a wrong call", () => {
     ["models rollout iris set 101", "set takes a percentage from 0 to 100"],
     ["models rollout iris pause 5", "pause takes no percentage: set takes one"],
     ["models load iris --url a", "--url: \"a\" is not the URL of a server: expected one such as http://localhost:8000"],
+    ["models pull s3://b/m", "sources are hf:org/name, https: addresses, file: and paths, not \"s3:\""],
+    [
+      "models pull hf:a/b --file ../m.onnx",
+      "\"../m.onnx\" is not a file's name: it has the part \"..\", which leads elsewhere"
+    ],
+    ["models pull hf:a/b --max-size much", "--max-size: \"much\" is not a size such as 512 MiB or 4 GiB"],
+    ["models pull --lock none.json", "none.json names no models: give a source to pull, such as hf:org/name"],
+    ["models add wine", "give either --source, to pull it, or --path, to a file that is here"],
     ["predict iris x --url a", "--url: \"a\" is not the URL of a server: expected one such as http://localhost:8000"]
   ]
 

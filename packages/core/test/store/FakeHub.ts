@@ -29,6 +29,8 @@ export type Fault = (exchange: {
 }) => boolean
 
 export interface HubOptions {
+  /** `org/model` when left out. */
+  readonly repository?: string
   readonly files: Readonly<Record<string, Buffer>>
   /** Those that are kept elsewhere, and redirected to. */
   readonly large?: ReadonlyArray<string>
@@ -85,6 +87,7 @@ const urlOf = (server: Http.Server): string => `http://127.0.0.1:${(server.addre
 
 export const fakeHub = Effect.fnUntraced(function*(options: HubOptions) {
   const asked: Array<Asked> = []
+  const name = options.repository ?? repository
   const isLarge = (file: string): boolean => options.large?.includes(file) === true
 
   const note = (host: Asked["host"], { headers, method = "", url = "" }: Http.IncomingMessage): Asked => {
@@ -126,12 +129,10 @@ export const fakeHub = Effect.fnUntraced(function*(options: HubOptions) {
       return void response.writeHead(401).end("Invalid username or password.")
     }
     if (entry.path.startsWith("/api/")) {
-      const known = ["main", commit].some((each) =>
-        entry.path === `/api/models/${repository}/revision/${each}?blobs=true`
-      )
+      const known = ["main", commit].some((each) => entry.path === `/api/models/${name}/revision/${each}?blobs=true`)
       return known ? list(response) : void response.writeHead(404).end()
     }
-    const file = entry.path.replace(`/${repository}/resolve/${commit}/`, "").replace(/\?.*$/, "")
+    const file = entry.path.replace(`/${name}/resolve/${commit}/`, "").replace(/\?.*$/, "")
     const content = options.files[file]
     if (content === undefined) return void response.writeHead(404).end()
     response.setHeader("x-repo-commit", commit)
@@ -152,7 +153,7 @@ export const fakeHub = Effect.fnUntraced(function*(options: HubOptions) {
     asked,
     fetched: () =>
       asked.filter(({ method, path }) => method === "GET" && !path.startsWith("/api/")).filter(
-        ({ host, path }) => host === "files" || !isLarge(path.replace(`/${repository}/resolve/${commit}/`, ""))
+        ({ host, path }) => host === "files" || !isLarge(path.replace(`/${name}/resolve/${commit}/`, ""))
       )
   } satisfies FakeHub
 })

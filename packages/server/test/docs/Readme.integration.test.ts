@@ -137,16 +137,16 @@ describe("docs/reference/cli.md", () => {
   const page = "docs/reference/cli.md"
   const sections = readPage(page).split(/^## /m).slice(1)
 
-  it.effect.each(["serve", "predict", "models", "config", "plugin new"])(
+  it.effect.each(["serve", "predict", "models", "models pull", "models add", "models inspect", "config", "plugin new"])(
     "has the flags of sluice %s",
     (command) =>
       Effect.gen(function*() {
         const help = yield* run(join(root, "packages/cli/bin/sluice"), [...command.split(" "), "--help"])
         const flags = /^FLAGS\n((?: .*\n)+)/m.exec(help)?.[1] ?? ""
-        const section = sections.find((text) => text.startsWith(`\`sluice ${command}`)) ?? ""
+        const section = sections.find((text) => new RegExp(`^\`sluice ${command}( [^a-z]|\`)`).test(text)) ?? ""
         assert.deepStrictEqual(
-          Array.from(section.matchAll(/^\| `(--\w+)`/gm), ([, flag = ""]) => flag).toSorted(),
-          Array.from(flags.matchAll(/^ +(--\w+)/gm), ([, flag = ""]) => flag).toSorted()
+          Array.from(section.matchAll(/^\| `(--[\w-]+)`/gm), ([, flag = ""]) => flag).toSorted(),
+          Array.from(flags.matchAll(/^ +(--[\w-]+)/gm), ([, flag = ""]) => flag).toSorted()
         )
         assert.isTrue(tableRows(page).some(([name]) => name === `sluice ${command}`))
       })
