@@ -60,12 +60,12 @@ const syncFolder = async (folder: string): Promise<void> => {
 }
 
 /** Writes a text as a whole: another process, and this one after a kill, reads the old or the new. */
-export const writeWhole = (path: string, text: string, mode = 0o644): Effect.Effect<void, PullFailed> =>
+export const writeWhole = (path: string, text: string): Effect.Effect<void, PullFailed> =>
   storeCall(path, async () => {
     await NodeFs.mkdir(dirname(path), { recursive: true })
     const written = `${path}.${randomUUID()}`
     try {
-      const handle = await NodeFs.open(written, "wx", mode)
+      const handle = await NodeFs.open(written, "wx")
       try {
         await handle.writeFile(text)
         await handle.sync()
