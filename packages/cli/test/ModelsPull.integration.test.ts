@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { type ChildProcess, spawn } from "node:child_process"
+import { spawn } from "node:child_process"
 import { createHash, randomBytes } from "node:crypto"
 import { once } from "node:events"
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
@@ -48,6 +48,21 @@ const assertWhole = ({ lock, store }: Place): void => {
   }
   if (existsSync(lock)) assert.lengthOf(JSON.parse(readFileSync(lock, "utf8")).models, 1)
 }
+
+/** A pull that is killed as soon as this is so, if it is before the pull ends. */
+const killedWhen = ({ env, lock }: Place, isTime: () => boolean) =>
+  Effect.promise(async () => {
+    const main = inRepository("packages/cli/src/main.ts")
+    const child = spawn(process.execPath, [main, "models", "pull", source, "--allow-http", "--lock", lock], {
+      env: { PATH: process.env["PATH"], ...env },
+      stdio: "ignore"
+    })
+    const watch = setInterval(() => isTime() && child.kill("SIGKILL"), 1)
+    await once(child, "exit")
+    clearInterval(watch)
+  })
+
+const filesIn = (folder: string): number => existsSync(folder) ? readdirSync(folder, { recursive: true }).length : 0
 
 /** Sends a piece when the one before is in the file: what sockets hold back would be sent long before it is kept. */
 const atItsPace = (kept: () => number): Fault => ({ asked, content, response }) => {
@@ -107,34 +122,16 @@ describe("sluice models pull", () => {
   it.live("goes on after kill -9 at any point, and what the store has is whole", () =>
     Effect.gen(function*() {
       const random = seeded(20261121)
-      let child: ChildProcess | undefined
       let partial = ""
-      // Bytes in the file at which the process is killed.
-      let killAt = Infinity
-      const { asked, url } = yield* fakeHub({
-        files,
-        large,
-        fault: atItsPace(() => {
-          const size = statSync(partial, { throwIfNoEntry: false })?.size ?? 0
-          if (size >= killAt) child?.kill("SIGKILL")
-          return size
-        })
-      })
+      const kept = () => statSync(partial, { throwIfNoEntry: false })?.size ?? 0
+      const { asked, url } = yield* fakeHub({ files, large, fault: atItsPace(() => kept()) })
       const here = yield* place(url)
       partial = join(here.store, "partial", sha256(model))
-      const killed = Effect.promise(async () => {
-        const main = inRepository("packages/cli/src/main.ts")
-        const args = [main, "models", "pull", source, "--allow-http", "--lock", here.lock]
-        child = spawn(process.execPath, args, { env: { PATH: process.env["PATH"], ...here.env }, stdio: "ignore" })
-        const [code] = await once(child, "exit")
-        return code
-      })
       for (let round = 0; round < 6; round++) {
-        killAt = (statSync(partial, { throwIfNoEntry: false })?.size ?? 0) + Math.floor(random() * 2_000_000)
-        yield* killed
+        const killAt = kept() + Math.floor(random() * 2_000_000)
+        yield* killedWhen(here, () => kept() >= killAt)
         assertWhole(here)
       }
-      killAt = Infinity
       const { code, stderr } = yield* pull(here, source)
       assert.strictEqual(code, 0, stderr)
       assertWhole(here)
@@ -144,5 +141,28 @@ describe("sluice models pull", () => {
       assert.deepStrictEqual(starts, starts.toSorted((a, b) => a - b), "it went back")
       assert.isAbove(starts.at(-1) ?? 0, 1_000_000)
       assert.notInclude(readdirSync(join(here.store, "partial")), sha256(model))
+    }))
+
+  it.live("goes on after kill -9 while files are kept, linked and locked", () =>
+    Effect.gen(function*() {
+      const { url } = yield* fakeHub({ files, large })
+      const here = yield* place(url)
+      const blobs = join(here.store, "blobs/sha256")
+      const snapshots = join(here.store, "snapshots")
+      for (
+        const isTime of [
+          () => existsSync(blobs),
+          () => filesIn(blobs) > 0,
+          () => filesIn(snapshots) > 3,
+          () => filesIn(blobs) > 1,
+          () => existsSync(here.lock)
+        ]
+      ) {
+        yield* killedWhen(here, isTime)
+        assertWhole(here)
+      }
+      assert.strictEqual((yield* pull(here, source)).code, 0)
+      assert.strictEqual((yield* pull(here, "--offline")).code, 0)
+      assertWhole(here)
     }))
 })

@@ -184,6 +184,13 @@ const fetchRest = Effect.fnUntraced(function*(growing: Growing, wanted: Wanted) 
     headers: from === 0 ? {} : { range: `bytes=${from}-`, ...(tag === undefined ? {} : { "if-range": tag }) }
   })
   const { status } = answer
+  const coding = answer.header("content-encoding")
+  if (coding !== undefined && coding.toLowerCase() !== "identity") {
+    return yield* new PullFailed({
+      kind: "protocol",
+      reason: `${wanted.file}: ${answer.url.host} sends it encoded as ${coding}, which was not asked for`
+    })
+  }
   const theirs = strongTag(answer.header("etag"))
   if (status === 206) {
     const range = rangeOf(answer)

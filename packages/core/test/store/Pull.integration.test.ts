@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
 import { join } from "node:path"
+import { gzipSync } from "node:zlib"
 import { commit, fakeHub, type Fault, repository, sendContent, sha256 } from "./FakeHub.ts"
 import { filesBelow, pulled, pullTest, temporaryFolder } from "./Pulls.ts"
 
@@ -264,6 +265,21 @@ describe("a download that goes wrong", () => {
         assert.deepStrictEqual(Fs.readFileSync(join(folder, "onnx/model.onnx")), model)
       })
   )
+
+  it.live("takes no encoded content for the file", () =>
+    Effect.gen(function*() {
+      const { url } = yield* fakeHub({
+        files,
+        large,
+        fault: firstTimes(1000, ({ response }) => {
+          response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync(model))
+          return true
+        })
+      })
+      const { kind, message } = yield* failure(pulled((yield* pullTest(url)).settings, hub))
+      assert.strictEqual(kind, "protocol")
+      assert.include(message, "encoded as gzip")
+    }))
 
   it.live("ends a body that does not end at the size that is allowed", () =>
     Effect.gen(function*() {
