@@ -9,6 +9,9 @@ import { progressLine, sizeText } from "./ProgressBar.ts"
 /** Redrawn no more often, in milliseconds: more would only cost. */
 const redrawMs = 100
 
+/** Where a terminal does not say how wide it is. */
+const unknownColumns = 80
+
 const clear = "\r\u001b[K"
 
 export const pullProgress = (terminal: NodeJS.WriteStream): PullEvents => {
@@ -17,7 +20,7 @@ export const pullProgress = (terminal: NodeJS.WriteStream): PullEvents => {
     const now = performance.now()
     if (now - drawnAt < redrawMs) return
     drawnAt = now
-    terminal.write(`${clear}${progressLine(file, received, total, terminal.columns)}`)
+    terminal.write(`${clear}${progressLine(file, received, total, terminal.columns || unknownColumns)}`)
   }
   const say = (line: string) =>
     Effect.suspend(() => {
