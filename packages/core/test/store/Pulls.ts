@@ -4,11 +4,28 @@
 import { parseSource } from "@sluice/core/store/ModelSource"
 import { makeModelStore } from "@sluice/core/store/ModelStore"
 import { type PullSettings, pullSource } from "@sluice/core/store/Pull"
+import { PullFailed } from "@sluice/core/store/StoreErrors"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { repository } from "./FakeHub.ts"
+
+/** A repository as exporters leave it. */
+export const model = randomBytes(3_000_000)
+export const files = {
+  "onnx/model.onnx": model,
+  "onnx/model_int8.onnx": randomBytes(1000),
+  "tokenizer.json": Buffer.from("{\"tokens\":[]}"),
+  "config.json": Buffer.from("{}"),
+  "1_Pooling/config.json": Buffer.from("{\"pooling_mode_mean_tokens\":true}"),
+  "README.md": Buffer.from("# A model"),
+  "pytorch_model.bin": randomBytes(1000)
+}
+export const large = ["onnx/model.onnx", "onnx/model_int8.onnx", "pytorch_model.bin"]
+export const hub = `hf:${repository}`
 
 export const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => Fs.mkdtempSync(join(tmpdir(), "sluice-store-"))),
@@ -66,3 +83,10 @@ export const filesBelow = (folder: string): ReadonlyArray<string> =>
       .filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
       .toSorted()
     : []
+
+/** Why a pull did not work: the kind of its failure, and the sentence. */
+export const failure = <A, R>(pull: Effect.Effect<A, { readonly _tag: string; readonly message: string }, R>) =>
+  Effect.map(Effect.flip(pull), (error) => {
+    if (error instanceof PullFailed) return { kind: error.kind, message: error.message }
+    return { kind: error._tag, message: error.message }
+  })
