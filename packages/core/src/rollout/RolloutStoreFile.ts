@@ -127,13 +127,21 @@ export const layerFile = (directory: string): Layer.Layer<RolloutStore> =>
           : Effect.succeed(Option.getOrUndefined(value))
       })
 
+    /** The state that was read last, by folder: it is asked for every second, and a file never changes. */
+    const lastRead = new Map<string, { readonly number: number; readonly state: RolloutState }>()
+
     const newest = Effect.fnUntraced(function*(operation: RolloutStoreError["operation"], folder: string) {
       const numbers = yield* asking(operation, () => numbersIn(folder))
+      const highest = numbers[0] ?? 0
       for (const number of numbers) {
+        const known = lastRead.get(folder)
+        if (known?.number === number) return { highest, state: known.state }
         const state = yield* readAs(operation, join(folder, stateName(number)), decodeState)
-        if (state !== undefined) return { number: numbers[0] ?? 0, state }
+        if (state === undefined) continue
+        lastRead.set(folder, { number, state })
+        return { highest, state }
       }
-      return { number: numbers[0] ?? 0, state: undefined }
+      return { highest, state: undefined }
     })
 
     return RolloutStore.of({
@@ -142,7 +150,7 @@ export const layerFile = (directory: string): Layer.Layer<RolloutStore> =>
         const folder = join(directory, model)
         const found = yield* newest("write", folder)
         if (found.state?.revision !== expectedRevision) return false
-        return yield* asking("write", () => keep(folder, found.number + 1, state))
+        return yield* asking("write", () => keep(folder, found.highest + 1, state))
       }),
       report: (model, rolloutId, step, processId, counts) =>
         asking("report", async () => {

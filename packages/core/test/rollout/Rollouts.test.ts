@@ -7,6 +7,7 @@ import { RolloutStore, RolloutStoreError } from "@sluice/core/rollout/RolloutSto
 import { layerMemory } from "@sluice/core/rollout/RolloutStoreMemory"
 import type { RolloutAction } from "@sluice/domain/RolloutStatus"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
@@ -369,6 +370,20 @@ describe("Rollouts without their store", () => {
     }).pipe(Effect.scoped, Effect.provide([unsteady(() => isAway), layer]))
   })
 
+  it.effect("wait a moment at start for a store that is about to come", () => {
+    let isAway = true
+    const { layer, lines } = recorder()
+    return Effect.gen(function*() {
+      const starting = yield* Effect.forkChild(process(byHand), { startImmediately: true })
+      yield* TestClock.adjust("100 millis")
+      isAway = false
+      yield* TestClock.adjust("100 millis")
+      const one = yield* Fiber.join(starting)
+      assert.deepStrictEqual(one.rollouts.routing("m"), { type: "canary", targetVersion: "v2", percentage: 5 })
+      assert.deepStrictEqual(lines, [])
+    }).pipe(Effect.scoped, Effect.provide([unsteady(() => isAway), layer]))
+  })
+
   it.effect("send no traffic to a target of which it is not known whether it was rolled back", () => {
     let isAway = false
     return Effect.gen(function*() {
@@ -377,8 +392,9 @@ describe("Rollouts without their store", () => {
         yield* before.rollouts.act("m", { action: "rollback" }, "alice", undefined)
       }))
       isAway = true
-      const after = yield* process(byHand)
+      const starting = yield* Effect.forkChild(process(byHand), { startImmediately: true })
       yield* TestClock.adjust("10 seconds")
+      const after = yield* Fiber.join(starting)
       assert.deepStrictEqual(after.rollouts.routing("m"), { type: "pinned" })
       isAway = false
       yield* TestClock.adjust("2 seconds")
