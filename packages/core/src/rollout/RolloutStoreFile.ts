@@ -43,14 +43,14 @@ const countsName = (rolloutId: string, step: number): string => `counts.${rollou
 const numbersIn = async (folder: string): Promise<ReadonlyArray<number>> =>
   (await namesIn(folder)).flatMap((name) => numberOf(name) ?? []).sort((a, b) => b - a)
 
-/** Writes a file that no other process sees yet, and gives its path. */
-const writeAside = async (folder: string, text: string): Promise<string> => {
+/** Writes a file that no other process sees yet, and gives its path. `lasting`: it is on the disk when this is done. */
+const writeAside = async (folder: string, text: string, lasting: boolean): Promise<string> => {
   await NodeFs.mkdir(folder, { recursive: true })
   const path = join(folder, `.${randomUUID()}`)
   const file = await NodeFs.open(path, "wx")
   try {
     await file.writeFile(text)
-    await file.sync()
+    if (lasting) await file.sync()
   } finally {
     await file.close()
   }
@@ -59,7 +59,7 @@ const writeAside = async (folder: string, text: string): Promise<string> => {
 
 /** Whether the text is now the state of that number: false where there is one already. */
 const linkState = async (folder: string, number: number, text: string): Promise<boolean> => {
-  const aside = await writeAside(folder, text)
+  const aside = await writeAside(folder, text, true)
   try {
     await NodeFs.link(aside, join(folder, stateName(number)))
     return true
@@ -155,7 +155,7 @@ export const layerFile = (directory: string): Layer.Layer<RolloutStore> =>
       report: (model, rolloutId, step, processId, counts) =>
         asking("report", async () => {
           const folder = join(directory, model, countsName(rolloutId, step))
-          const aside = await writeAside(folder, encodeCounts(counts))
+          const aside = await writeAside(folder, encodeCounts(counts), false)
           await NodeFs.rename(aside, join(folder, `${processId}.json`))
         }).pipe(
           // The step ended meanwhile, and its folder is gone.

@@ -62,7 +62,7 @@ describe("a bad target at 10 % of 200 requests a second", () => {
     ["that fails 5 %", { ...good, targetErrorRate: 0.05 }, 0.97],
     ["that is three times slower", { ...good, targetSlower: 3 }, 0.99],
     ["that answers 20 % otherwise", { ...good, disagreement: 0.2 }, 0.99],
-    // Twice the share allowed: 600 answers tell it apart by a fixed-size test in 94 of 100, and by one of any size in fewer.
+    // Twice the share allowed: 600 answers tell it apart by a fixed-size test in 93 of 100, and by one of any size in fewer.
     ["that answers 10 % otherwise", { ...good, disagreement: 0.1 }, 0.7]
   ])("%s is rolled back within one interval", (name, traffic, least) => {
     assert.isAbove(simulate(name, 300, traffic, gates, [10]).rolledBack, least)
