@@ -43,14 +43,14 @@ const countsName = (rolloutId: string, step: number): string => `counts.${rollou
 const numbersIn = async (folder: string): Promise<ReadonlyArray<number>> =>
   (await namesIn(folder)).flatMap((name) => numberOf(name) ?? []).sort((a, b) => b - a)
 
-/** Writes a file that no other process sees yet, and gives its path. */
-const writeAside = async (folder: string, text: string): Promise<string> => {
+/** Writes a file that no other process sees yet, and gives its path. `lasting`: it is on the disk when this is done. */
+const writeAside = async (folder: string, text: string, lasting: boolean): Promise<string> => {
   await NodeFs.mkdir(folder, { recursive: true })
   const path = join(folder, `.${randomUUID()}`)
   const file = await NodeFs.open(path, "wx")
   try {
     await file.writeFile(text)
-    await file.sync()
+    if (lasting) await file.sync()
   } finally {
     await file.close()
   }
@@ -59,7 +59,7 @@ const writeAside = async (folder: string, text: string): Promise<string> => {
 
 /** Whether the text is now the state of that number: false where there is one already. */
 const linkState = async (folder: string, number: number, text: string): Promise<boolean> => {
-  const aside = await writeAside(folder, text)
+  const aside = await writeAside(folder, text, true)
   try {
     await NodeFs.link(aside, join(folder, stateName(number)))
     return true
@@ -95,7 +95,9 @@ const keep = async (folder: string, number: number, state: RolloutState): Promis
     await NodeFs.rm(join(folder, stateName(number)), { force: true })
     return false
   }
-  await clean(folder, number, state)
+  // The state is kept, whatever comes of this: another process may report to a folder while it is removed. The next write
+  // finds what is left.
+  await clean(folder, number, state).catch(() => undefined)
   return true
 }
 
@@ -127,13 +129,21 @@ export const layerFile = (directory: string): Layer.Layer<RolloutStore> =>
           : Effect.succeed(Option.getOrUndefined(value))
       })
 
+    /** The state that was read last, by folder: it is asked for every second, and a file never changes. */
+    const lastRead = new Map<string, { readonly number: number; readonly state: RolloutState }>()
+
     const newest = Effect.fnUntraced(function*(operation: RolloutStoreError["operation"], folder: string) {
       const numbers = yield* asking(operation, () => numbersIn(folder))
+      const highest = numbers[0] ?? 0
       for (const number of numbers) {
+        const known = lastRead.get(folder)
+        if (known?.number === number) return { highest, state: known.state }
         const state = yield* readAs(operation, join(folder, stateName(number)), decodeState)
-        if (state !== undefined) return { number: numbers[0] ?? 0, state }
+        if (state === undefined) continue
+        lastRead.set(folder, { number, state })
+        return { highest, state }
       }
-      return { number: numbers[0] ?? 0, state: undefined }
+      return { highest, state: undefined }
     })
 
     return RolloutStore.of({
@@ -142,12 +152,12 @@ export const layerFile = (directory: string): Layer.Layer<RolloutStore> =>
         const folder = join(directory, model)
         const found = yield* newest("write", folder)
         if (found.state?.revision !== expectedRevision) return false
-        return yield* asking("write", () => keep(folder, found.number + 1, state))
+        return yield* asking("write", () => keep(folder, found.highest + 1, state))
       }),
       report: (model, rolloutId, step, processId, counts) =>
         asking("report", async () => {
           const folder = join(directory, model, countsName(rolloutId, step))
-          const aside = await writeAside(folder, encodeCounts(counts))
+          const aside = await writeAside(folder, encodeCounts(counts), false)
           await NodeFs.rename(aside, join(folder, `${processId}.json`))
         }).pipe(
           // The step ended meanwhile, and its folder is gone.

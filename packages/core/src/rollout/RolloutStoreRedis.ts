@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redis from "effect/persistence/Redis"
 import * as Schema from "effect/Schema"
+import type { RolloutState } from "./RolloutState.ts"
 import { RolloutCountsJson, RolloutStateJson, RolloutStore, RolloutStoreError } from "./RolloutStore.ts"
 
 /** The number changes when what is kept changes its form. It is none of the cache's keys, which are cleared. */
@@ -58,12 +59,19 @@ export const layerRedis: Layer.Layer<RolloutStore, never, Redis.Redis> = Layer.e
   RolloutStore,
   Effect.gen(function*() {
     const redis = yield* Redis.Redis
+    /** What was read last: it is asked for every second, and takes a millisecond to decode after many decisions. */
+    const lastRead = new Map<string, { readonly text: string; readonly state: RolloutState }>()
     return RolloutStore.of({
       read: Effect.fnUntraced(function*(model) {
         const text = yield* redis.send<string | null>("HGET", stateKey(model), "state").pipe(failedAt("read"))
         if (text === null) return undefined
+        const known = lastRead.get(model)
+        if (known?.text === text) return known.state
         const state = decodeState(text)
-        if (Option.isSome(state)) return state.value
+        if (Option.isSome(state)) {
+          lastRead.set(model, { text, state: state.value })
+          return state.value
+        }
         yield* Effect.logWarning(
           `${stateKey(model)} in Redis is damaged and counts as absent; it is kept as ${damagedKey(model)}`
         )

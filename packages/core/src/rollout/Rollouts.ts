@@ -11,6 +11,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import { randomUUID } from "node:crypto"
 import type { ModelEntry } from "../registry/RegistryEntry.ts"
@@ -34,6 +35,11 @@ export interface DecidedRollout {
 /** Milliseconds between two looks at the store, at most and at least; a tenth of the shortest interval between. */
 const longestPeriodMs = 1_000
 const shortestPeriodMs = 50
+/** How long a new rollout waits for the store, and how often it asks: at start Redis may not be connected yet. */
+const firstReadMs = 500
+const readAgainMs = 20
+/** How long the store may be away before the log says so. */
+const toldAfterMs = 2_000
 
 /** A model without a rollout that could move. */
 interface Fixed {
@@ -97,17 +103,18 @@ const make = Effect.gen(function*() {
   const fixed = new Map<string, Fixed>()
   const listeners = new Set<(decided: DecidedRollout) => void>()
 
-  let storeIsAway = false
+  let away: { readonly sinceMs: number; isTold: boolean } | undefined
   const lost = (error: RolloutStoreError) =>
-    Effect.suspend(() => {
-      if (storeIsAway) return Effect.void
-      storeIsAway = true
+    Effect.flatMap(Clock.currentTimeMillis, (nowMs) => {
+      away ??= { sinceMs: nowMs, isTold: false }
+      if (away.isTold || nowMs - away.sinceMs < toldAfterMs) return Effect.void
+      away.isTold = true
       return Effect.logWarning(`rollouts go on as they are known, and nothing is decided: ${error.message}`)
     })
   const found = Effect.suspend(() => {
-    if (!storeIsAway) return Effect.void
-    storeIsAway = false
-    return Effect.logInfo("the store of rollouts answers again")
+    const wasTold = away?.isTold === true
+    away = undefined
+    return wasTold ? Effect.logInfo("the store of rollouts answers again") : Effect.void
   })
 
   /** Brings a rollout in line with the store. Only a new one may take the place of another registry's. */
@@ -214,7 +221,12 @@ const make = Effect.gen(function*() {
         known.replan(plan)
       } else {
         const rollout = new FollowedRollout(plan, beginRollout(plan, nowMs, 0))
-        yield* Effect.catch(follow(rollout), lost)
+        yield* follow(rollout).pipe(
+          Effect.retry({ schedule: Schedule.spaced(readAgainMs) }),
+          Effect.timeoutOption(firstReadMs),
+          // Without an answer the controller asks on.
+          Effect.ignore
+        )
         followed.set(entry.name, rollout)
         fixed.delete(entry.name)
       }

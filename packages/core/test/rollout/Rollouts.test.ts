@@ -1,105 +1,16 @@
 import { assert, beforeEach, describe, it } from "@effect/vitest"
-import type { ModelEntry } from "@sluice/core/registry/RegistryEntry"
 import { assignVersion } from "@sluice/core/rollout/Assignment"
-import type { OutputPair } from "@sluice/core/rollout/RolloutMonitor"
-import { type DecidedRollout, Rollouts } from "@sluice/core/rollout/Rollouts"
-import { RolloutStore, RolloutStoreError } from "@sluice/core/rollout/RolloutStore"
+import type { RolloutStore } from "@sluice/core/rollout/RolloutStore"
 import { layerMemory } from "@sluice/core/rollout/RolloutStoreMemory"
 import type { RolloutAction } from "@sluice/domain/RolloutStatus"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
-import { registryOf } from "../registry/Registries.ts"
-import { latencies, randomNumbers } from "./RandomNumbers.ts"
+import { byHand, canary, modelsWith, process, quiet, sameTraffic, serve, standing } from "./RolloutProcesses.ts"
 
-const strategy = {
-  type: "canary",
-  canary_percentage: 5,
-  target_version: "v2",
-  steps: [5, 25, 50, 100],
-  analysis: { max_error_rate: 0.01, max_p99_ratio: 1.5, min_agreement: 0.95, min_requests: 100, interval: 30 }
-}
-const modelsWith = (rollout: object | undefined): ReadonlyArray<ModelEntry> =>
-  registryOf({
-    m: {
-      default_version: "v1",
-      versions: { v1: { path: "x" }, v2: { path: "y" } },
-      ...(rollout === undefined ? {} : { rollout_strategy: rollout })
-    }
-  }).models
-const canary = (changes: object = {}) => modelsWith({ ...strategy, ...changes })
-const byHand = canary({ analysis: undefined })
+beforeEach(sameTraffic)
 
-/** The rollouts of one process, on the store of the test. They end with the scope. */
-const process = (models: ReadonlyArray<ModelEntry> = canary()) =>
-  Effect.gen(function*() {
-    const rollouts = yield* Rollouts
-    const decided: Array<DecidedRollout> = []
-    rollouts.onDecision((each) => decided.push(each))
-    yield* rollouts.configure(models)
-    return { rollouts, decided }
-  }).pipe((built) =>
-    Effect.flatMap(Layer.build(Layer.fresh(Rollouts.layer)), (context) => Effect.provide(built, context))
-  )
-type Process = Effect.Success<ReturnType<typeof process>>
-
-interface Target {
-  readonly errorRate?: number
-  readonly slower?: number
-  readonly disagreement?: number
-}
-
-const answer = (prediction: string) => ({ outputs: {}, prediction: { prediction } })
-const pair = (agrees: boolean): OutputPair => ({
-  default: answer("a"),
-  target: answer(agrees ? "a" : "b"),
-  input: { _tag: "Text", text: "what was asked" }
-})
-
-let random = randomNumbers(11)
-beforeEach(() => {
-  random = randomNumbers(11)
-})
-
-/** A second of 200 requests, spread over the processes as a load balancer would. */
-const serveSecond = (processes: ReadonlyArray<Process>, { disagreement = 0, errorRate = 0, slower = 1 }: Target) => {
-  const ofDefault = latencies(random, 0.5)
-  const ofTarget = latencies(random, 0.5, slower)
-  for (let request = 0; request < 200; request++) {
-    const { rollouts } = processes[request % processes.length]!
-    const monitor = rollouts.monitor("m")
-    const routing = rollouts.routing("m")
-    if (monitor === undefined || routing === undefined) continue
-    const answersByTarget = assignVersion("m", "v1", routing, `${random()}`) === "v2"
-    const isCopied = routing.type === "shadow" && random() * 100 < routing.percentage
-    if (!answersByTarget) monitor.record("default", ofDefault(), false)
-    if (answersByTarget || isCopied) {
-      monitor.record("target", ofTarget(), random() < errorRate)
-      monitor.compare(pair(random() >= disagreement))
-    }
-  }
-}
-
-const serve = (processes: ReadonlyArray<Process>, seconds: number, target: Target = {}) =>
-  Effect.suspend(() => {
-    serveSecond(processes, target)
-    return TestClock.adjust("1 second")
-  }).pipe(Effect.repeat(Schedule.recurs(seconds - 1)))
-
-const standing = ({ rollouts }: Process) =>
-  Effect.map(rollouts.status("m"), ({ percentage, phase }) => `${phase} ${percentage}`)
-
-const recorder = () => {
-  const lines: Array<string> = []
-  const layer = Logger.layer([Logger.make<unknown, void>(({ message }) => {
-    lines.push(String(message))
-  })])
-  return { lines, layer }
-}
-const quiet = Logger.layer([])
 const test = (name: string, body: Effect.Effect<void, unknown, RolloutStore | Scope.Scope>) =>
   it.effect(name, () => body.pipe(Effect.scoped, Effect.provide([Layer.fresh(layerMemory), quiet])))
 
@@ -327,62 +238,4 @@ describe("Rollouts", () => {
       assert.strictEqual(a.revision, b.revision)
     })
   )
-})
-
-describe("Rollouts without their store", () => {
-  /** A store that can be away, over one in memory. */
-  const unsteady = (isAway: () => boolean) =>
-    Layer.effect(
-      RolloutStore,
-      Effect.map(RolloutStore, (store) => {
-        const unless =
-          (operation: RolloutStoreError["operation"]) => <A>(effect: Effect.Effect<A, RolloutStoreError>) =>
-            Effect.suspend(() =>
-              isAway() ? Effect.fail(new RolloutStoreError({ operation, cause: new Error("gone") })) : effect
-            )
-        return RolloutStore.of({
-          read: (...args) => unless("read")(store.read(...args)),
-          write: (...args) => unless("write")(store.write(...args)),
-          report: (...args) => unless("report")(store.report(...args)),
-          reports: (...args) => unless("reports")(store.reports(...args))
-        })
-      })
-    ).pipe(Layer.provide(Layer.fresh(layerMemory)))
-
-  it.effect("go on as they were known, decide nothing, say so once, and go on deciding when it is back", () => {
-    let isAway = false
-    const { layer, lines } = recorder()
-    return Effect.gen(function*() {
-      const one = yield* process(canary({ canary_percentage: 10 }))
-      yield* serve([one], 10)
-      isAway = true
-      yield* serve([one], 40, { errorRate: 0.2 })
-      assert.deepStrictEqual(one.rollouts.routing("m"), { type: "canary", targetVersion: "v2", percentage: 10 })
-      assert.strictEqual(yield* standing(one), "running 10")
-      const refused = yield* Effect.flip(one.rollouts.act("m", { action: "promote" }, "alice", undefined))
-      assert.include(refused.message, "nothing was changed")
-      assert.lengthOf(lines, 1)
-      isAway = false
-      yield* TestClock.adjust("2 seconds")
-      assert.strictEqual(yield* standing(one), "rolled_back 0")
-      assert.include(lines[1], "answers again")
-    }).pipe(Effect.scoped, Effect.provide([unsteady(() => isAway), layer]))
-  })
-
-  it.effect("send no traffic to a target of which it is not known whether it was rolled back", () => {
-    let isAway = false
-    return Effect.gen(function*() {
-      yield* Effect.scoped(Effect.gen(function*() {
-        const before = yield* process(byHand)
-        yield* before.rollouts.act("m", { action: "rollback" }, "alice", undefined)
-      }))
-      isAway = true
-      const after = yield* process(byHand)
-      yield* TestClock.adjust("10 seconds")
-      assert.deepStrictEqual(after.rollouts.routing("m"), { type: "pinned" })
-      isAway = false
-      yield* TestClock.adjust("2 seconds")
-      assert.strictEqual(yield* standing(after), "rolled_back 0")
-    }).pipe(Effect.scoped, Effect.provide([unsteady(() => isAway), quiet]))
-  })
 })
