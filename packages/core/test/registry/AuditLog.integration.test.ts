@@ -5,11 +5,16 @@ import { assert, describe, it } from "@effect/vitest"
 import { AuditLog, mostEntries } from "@sluice/core/registry/AuditLog"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as NodeFs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 const directory = NodeFs.mkdtempSync(join(tmpdir(), "sluice-audit-"))
+
+/** Each entry is in the server's log, too. */
+const quiet = <A, E>(name: string, test: () => Effect.Effect<A, E>) =>
+  it.effect(name, () => Effect.provide(test(), Logger.layer([])))
 
 const entry = (detail: string) => ({ by: "file", action: "registry.apply", detail, outcome: "applied" as const })
 
@@ -17,7 +22,7 @@ const details = (limit: number) =>
   Effect.flatMap(AuditLog, (audit) => Effect.map(audit.last(limit), (entries) => entries.map(({ detail }) => detail)))
 
 describe.each([["in memory", undefined], ["in a file", join(directory, "conform.jsonl")]])("%s", (_, file) => {
-  it.effect("gives the last entries, newest first, and no more than a thousand", () =>
+  quiet("gives the last entries, newest first, and no more than a thousand", () =>
     Effect.gen(function*() {
       const audit = yield* AuditLog
       for (let i = 0; i < mostEntries + 5; i++) yield* audit.record(entry(String(i)))
@@ -28,7 +33,7 @@ describe.each([["in memory", undefined], ["in a file", join(directory, "conform.
 })
 
 describe("in a file", () => {
-  it.effect("has one JSON line an entry, with its time, and keeps them over a restart", () =>
+  quiet("has one JSON line an entry, with its time, and keeps them over a restart", () =>
     Effect.gen(function*() {
       const file = join(directory, "restart.jsonl")
       const change = { added: ["iris@v2"] }
@@ -42,14 +47,14 @@ describe("in a file", () => {
       assert.deepStrictEqual(yield* Effect.provide(details(10), Layer.fresh(AuditLog.layer(file))), ["one\ntwo"])
     }))
 
-  it.effect("passes over lines that are no entries", () =>
+  quiet("passes over lines that are no entries", () =>
     Effect.gen(function*() {
       const file = join(directory, "torn.jsonl")
       NodeFs.writeFileSync(file, `{"at":"19\n[]\n\n${JSON.stringify({ at: "x", ...entry("whole") })}\n`)
       assert.deepStrictEqual(yield* Effect.provide(details(10), AuditLog.layer(file)), ["whole"])
     }))
 
-  it.effect("reads the end of a file that is too long to be read whole", () =>
+  quiet("reads the end of a file that is too long to be read whole", () =>
     Effect.gen(function*() {
       const file = join(directory, "long.jsonl")
       const line = (detail: string) => `${JSON.stringify({ at: "x", ...entry(detail) })}\n`
@@ -57,7 +62,7 @@ describe("in a file", () => {
       assert.deepStrictEqual(yield* Effect.provide(details(10), AuditLog.layer(file)), ["last"])
     }))
 
-  it.effect("that cannot be written is known before there is something to write", () =>
+  quiet("that cannot be written is known before there is something to write", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Effect.provide(details(1), AuditLog.layer(join(directory, "no", "audit.jsonl"))))
       assert.match(error.message, /audit\.jsonl: the audit log cannot be written: this file does not exist$/)

@@ -13,7 +13,9 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import * as NodeFs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -32,6 +34,10 @@ const text = (...versions: ReadonlyArray<string>): string =>
     versions:
 ${versions.map((version) => `      ${version}: { path: model.onnx }`).join("\n")}
 `
+
+/** A live test without the log, which every change writes to. */
+const live = <A, E>(name: string, test: () => Effect.Effect<A, E, Scope.Scope>) =>
+  it.live(name, () => Effect.provide(test(), Logger.layer([])))
 
 const quick = { every: Duration.millis(40), still: Duration.millis(20) }
 
@@ -94,7 +100,7 @@ const started = Effect.fnUntraced(function*(files: { readonly file?: string; rea
 const by = "http:anonymous"
 
 describe("a registry that is sent", () => {
-  it.live("is served, becomes the file, and is not taken from there once more", () =>
+  live("is served, becomes the file, and is not taken from there once more", () =>
     Effect.gen(function*() {
       const { audited, control, given, read, status } = yield* started()
       const next = text("v1", "v2")
@@ -115,7 +121,7 @@ describe("a registry that is sent", () => {
       assert.deepStrictEqual(yield* audited, [`applied by ${by}: added iris@v2`])
     }))
 
-  it.live("again changes nothing", () =>
+  live("again changes nothing", () =>
     Effect.gen(function*() {
       const { audited, control, file, given } = yield* started()
       const { ino } = NodeFs.statSync(file)
@@ -124,7 +130,7 @@ describe("a registry that is sent", () => {
       assert.deepStrictEqual([given, yield* audited, NodeFs.statSync(file).ino], [[], [], ino])
     }))
 
-  it.live("with mistakes changes nothing, and each is named with its line and field", () =>
+  live("with mistakes changes nothing, and each is named with its line and field", () =>
     Effect.gen(function*() {
       const { audited, control, given, read } = yield* started()
       const wrong = text("v1", "v2").replace("v2: { path: model.onnx }", "v2: { paht: model.onnx, threads: 0 }")
@@ -136,7 +142,7 @@ describe("a registry that is sent", () => {
       assert.match((yield* audited).join("\n"), /^refused by http:anonymous: nothing was changed: line 6/)
     }))
 
-  it.live("whose files are missing is refused without the server's paths", () =>
+  live("whose files are missing is refused without the server's paths", () =>
     Effect.gen(function*() {
       const { control, directory } = yield* started()
       const error = yield* Effect.flip(control.apply(text("v1").replace("model.onnx", "gone.onnx"), { by }))
@@ -144,7 +150,7 @@ describe("a registry that is sent", () => {
       assert.notInclude(error.message, directory)
     }))
 
-  it.live("that no plugin takes is refused as a whole", () =>
+  live("that no plugin takes is refused as a whole", () =>
     Effect.gen(function*() {
       const { control, given, read } = yield* started()
       const wanted = text("v1", "v-refused")
@@ -155,7 +161,7 @@ describe("a registry that is sent", () => {
       assert.deepStrictEqual([read(), given], [text("v1"), []])
     }))
 
-  it.live("as a dry run says what would change, and changes nothing", () =>
+  live("as a dry run says what would change, and changes nothing", () =>
     Effect.gen(function*() {
       const { audited, control, given, read } = yield* started()
       const applied = yield* control.apply(text("v2"), { by, dryRun: true })
@@ -163,7 +169,7 @@ describe("a registry that is sent", () => {
       assert.deepStrictEqual([read(), given, yield* audited], [text("v1"), [], []])
     }))
 
-  it.live("by somebody who saw another one is refused", () =>
+  live("by somebody who saw another one is refused", () =>
     Effect.gen(function*() {
       const { control, read } = yield* started()
       const before = (yield* control.current).etag
@@ -173,7 +179,7 @@ describe("a registry that is sent", () => {
       assert.strictEqual(read(), text("v1", "v2"))
     }))
 
-  it.live("loses to an edit of the file that this process has not seen yet", () =>
+  live("loses to an edit of the file that this process has not seen yet", () =>
     Effect.gen(function*() {
       const { control, write } = yield* started()
       const { etag } = yield* control.current
@@ -182,7 +188,7 @@ describe("a registry that is sent", () => {
       assert.strictEqual(conflict._tag, "RevisionConflict")
     }))
 
-  it.live("is refused where its file cannot be written, and what was served is served", () =>
+  live("is refused where its file cannot be written, and what was served is served", () =>
     Effect.gen(function*() {
       const { control, directory, given } = yield* started()
       const link = join(directory, "registry.yaml")
@@ -193,7 +199,7 @@ describe("a registry that is sent", () => {
       assert.deepStrictEqual([given, (yield* control.current).text], [[], text("v1")])
     }))
 
-  it.live("comes one at a time: the file, what is served and the last answer agree", () =>
+  live("comes one at a time: the file, what is served and the last answer agree", () =>
     Effect.gen(function*() {
       const { control, given, read } = yield* started()
       const texts = Array.from({ length: 20 }, (_, i) => text("v1", `w${i}`))
@@ -237,9 +243,9 @@ describe("the registry file", () => {
       const { by } = yield* status(({ etag }) => etag === entityTagOf(text("v1", "v2")))
       assert.deepStrictEqual([by, given], ["file", ["v1 v2"]])
       assert.deepStrictEqual(yield* audited, ["applied by file: added iris@v2"])
-    }))
+    }).pipe(Effect.provide(Logger.layer([]))))
 
-  it.live("is taken up when Kubernetes turns the links of a ConfigMap", () =>
+  live("is taken up when Kubernetes turns the links of a ConfigMap", () =>
     Effect.gen(function*() {
       const mount = yield* folder
       const version = (name: string, content: string) => {
@@ -257,7 +263,7 @@ describe("the registry file", () => {
       assert.deepStrictEqual(given, ["v1 v2"])
     }))
 
-  it.live("with mistakes changes nothing, says so once, and is taken up when it is mended", () =>
+  live("with mistakes changes nothing, says so once, and is taken up when it is mended", () =>
     Effect.gen(function*() {
       const { audited, control, given, status, write } = yield* started()
       write("models: {}\n")
@@ -274,7 +280,7 @@ describe("the registry file", () => {
       assert.isNull((yield* status(({ by }) => by === "file")).pending_error)
     }))
 
-  it.live("with mistakes may be put back, or replaced by what is sent", () =>
+  live("with mistakes may be put back, or replaced by what is sent", () =>
     Effect.gen(function*() {
       const { control, given, read, status, write } = yield* started()
       write("models: {}\n")
@@ -289,7 +295,7 @@ describe("the registry file", () => {
       assert.strictEqual(read(), text("v1"))
     }))
 
-  it.live("that comes before its models' files is taken up when they are there", () =>
+  live("that comes before its models' files is taken up when they are there", () =>
     Effect.gen(function*() {
       const { directory, status, write } = yield* started()
       const next = text("v1").replace("model.onnx", "later.onnx")
@@ -299,7 +305,7 @@ describe("the registry file", () => {
       yield* status(({ etag, pending_error }) => etag === entityTagOf(next) && pending_error === null)
     }))
 
-  it.live("that is gone changes nothing, and is taken up when it is back", () =>
+  live("that is gone changes nothing, and is taken up when it is back", () =>
     Effect.gen(function*() {
       const { file, given, status, write } = yield* started()
       NodeFs.rmSync(file)
