@@ -13,8 +13,6 @@ export interface Setting<A> {
   readonly meaning: string
   /** False for what must be known before the YAML file is read. */
   readonly inYaml: boolean
-  /** What will make it act, where nothing does yet. */
-  readonly later: string | undefined
 }
 
 export interface SettingOptions<A> {
@@ -24,7 +22,6 @@ export interface SettingOptions<A> {
   readonly meaning: string
   readonly unit?: string
   readonly inYaml?: boolean
-  readonly later?: string
 }
 
 /** Defines a setting. */
@@ -34,8 +31,7 @@ export const setting = <A>(options: SettingOptions<A>): Setting<A> => ({
   unit: options.unit ?? "",
   default: options.default,
   meaning: options.meaning,
-  inYaml: options.inYaml ?? true,
-  later: options.later
+  inYaml: options.inYaml ?? true
 })
 
 /** The values of a tree of settings, in the tree's own shape. */

@@ -1,16 +1,9 @@
 /**
  * What an operator should know of the settings at start, though nothing is wrong with them.
  */
-import type { EffectiveSetting } from "./Setting.ts"
 import type { Settings } from "./SettingDefinitions.ts"
 
 const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.")
-
-/** Settings that are parsed, but that nothing acts on yet. */
-const withoutEffect = ({ setting, source, value }: EffectiveSetting): ReadonlyArray<string> =>
-  setting.later === undefined || setting.type.print(value) === setting.type.print(setting.default)
-    ? []
-    : [`${setting.env} is set to ${setting.type.print(value)} (${source}), which does nothing yet: ${setting.later}`]
 
 const redisNotice = (settings: Settings): ReadonlyArray<string> =>
   settings.redis.url !== undefined && settings.redis.host !== undefined
@@ -29,10 +22,8 @@ const tokenNotice = (settings: Settings, tokenLeftBlank: boolean): ReadonlyArray
 /** One sentence each. */
 export const settingNotices = (
   settings: Settings,
-  effective: ReadonlyArray<EffectiveSetting>,
   tokenLeftBlank: boolean
 ): ReadonlyArray<string> => [
-  ...effective.flatMap(withoutEffect),
   ...redisNotice(settings),
   ...tokenNotice(settings, tokenLeftBlank)
 ]

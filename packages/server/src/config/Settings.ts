@@ -150,6 +150,6 @@ export const resolveSettings = (sources: SettingSources): Result.Result<Resolved
       source,
       meaning: setting.meaning
     })),
-    notices: settingNotices(settings, effective, tokenLeftBlank)
+    notices: settingNotices(settings, tokenLeftBlank)
   })
 }

@@ -41,16 +41,13 @@ const code = (text: string): string => `\`${text}\``
 
 const markdownRow = ({ key, setting }: PlacedSetting): string => {
   const value = setting.type.print(setting.default)
-  const meaning = setting.later === undefined
-    ? setting.meaning
-    : `${setting.meaning} *Does nothing yet: ${setting.later}.*`
   const cells = [
     setting.inYaml ? code(key) : "",
     code(setting.env),
     setting.default === undefined ? "unset" : code(value),
     setting.unit,
     setting.type.expected,
-    meaning
+    setting.meaning
   ]
   return `| ${cells.map(cell).join(" | ")} |`
 }

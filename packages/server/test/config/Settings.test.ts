@@ -193,8 +193,8 @@ describe("resolveSettings", () => {
     [
       "what YAML may not set",
       { yaml: "config: { file: x }" },
-      "config/sluice.yaml:1: config: unknown setting: the fields here are server, plugins, models, batching, execution, cache, redis, " +
-      "limits, auth, telemetry, shutdown, breaker"
+      "config/sluice.yaml:1: config: unknown setting: the fields here are server, plugins, models, batching, execution, state, cache, " +
+      "redis, limits, auth, telemetry, shutdown, breaker"
     ],
     [
       "a list in place of the whole",
@@ -262,15 +262,6 @@ describe("secrets", () => {
 
 describe("notices", () => {
   it.each<[string, Given, ReadonlyArray<string>]>([
-    [
-      "a setting that nothing acts on yet",
-      { env: { MODEL_CACHE_SIZE: "4" } },
-      [
-        "MODEL_CACHE_SIZE is set to 4 (env MODEL_CACHE_SIZE), which does nothing yet: every version that is not retired " +
-        "stays loaded"
-      ]
-    ],
-    ["the same at its default", { env: { MODEL_CACHE_SIZE: "" } }, []],
     [
       "two ways to Redis",
       { env: { REDIS_URL: "redis://a", REDIS_HOST: "b" } },
