@@ -1,11 +1,10 @@
 /**
  * A text of a model that is in memory, against one whose model must be loaded first: what the model cache saves.
  */
-import { int8Embeddings } from "../processes/Registry.ts"
 import type { Running } from "../processes/Server.ts"
 import { median, ratios } from "../report/Statistics.ts"
 import type { Scenario } from "../Scenario.ts"
-import { predictPath } from "./TextServers.ts"
+import { embeddingsHere, predictPath } from "./TextServers.ts"
 
 const warmRequests = 30
 
@@ -26,7 +25,7 @@ export const coldModel: Scenario = {
   about:
     "MODEL_CACHE_SIZE=1, two models in turn: a text whose model is in memory against one whose model is loaded first",
   run: async (bench) => {
-    const models = { first: int8Embeddings(), second: int8Embeddings() }
+    const models = { first: embeddingsHere(), second: embeddingsHere() }
     const sluice = await bench.sluice({ models, env: { MODEL_CACHE_SIZE: "1" } })
     const names = Object.keys(models)
     let turn = 1

@@ -14,6 +14,7 @@ import { oneCaller } from "./OneCaller.ts"
 import { overloaded } from "./Overload.ts"
 import { poisonedItems } from "./PoisonedItems.ts"
 import { reload } from "./Reload.ts"
+import { rolloutVerdicts } from "./RolloutVerdicts.ts"
 import { shadow } from "./Shadow.ts"
 import { tabular } from "./Tabular.ts"
 import { tabularHalf, tabularRates } from "./TabularOpenLoop.ts"
@@ -35,6 +36,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   loadRelease,
   reload,
   shadow,
+  rolloutVerdicts,
   coldModel,
   batchWindow,
   batchInvariance

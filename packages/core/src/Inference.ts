@@ -32,6 +32,7 @@ import { ModelRegistry, type NotServed } from "./registry/ModelRegistry.ts"
 import type { ServedVersion } from "./registry/ServedVersion.ts"
 import { CircuitBreaker } from "./resilience/CircuitBreaker.ts"
 import { Rollouts } from "./rollout/Rollouts.ts"
+import { copyComputer } from "./RolloutCopy.ts"
 import { makeRolloutObserver } from "./RolloutObserver.ts"
 import { Metrics } from "./telemetry/Metrics.ts"
 import { currentSpan, withSpan } from "./telemetry/Spans.ts"
@@ -82,37 +83,6 @@ export class Inference extends Context.Service<Inference, {
       const now = yield* monotonicReader
       const runFork = Effect.runForkWith(yield* Effect.context<never>())
 
-      /** A copy for comparison: what its rollout is told, and nobody else. */
-      const computeCopy = (
-        request: InferRequest,
-        version: ServedVersion,
-        done: (answered: Answered, tookMs: number) => void
-      ): void => {
-        const startedMs = now()
-        const call: InferCall = {
-          request: { ...request, priority: "low", cache: "bypass" },
-          version,
-          startedMs,
-          timeoutMs: version.plan.timeoutMs,
-          timings: { cache: 0, encode: 0, queue: 0, compute: 0 },
-          monitor: undefined
-        }
-        version.use.enter(startedMs)
-        const end = (answered: Answered): void => {
-          version.use.leave()
-          done(answered, now() - startedMs)
-        }
-        const units = unitsOf(version, request.input)
-        if (Result.isFailure(units)) return end(Result.fail(units.failure))
-        const encoded = units.success.map((unit) => encodeUnit(version, unit))
-        const submitted = version.queue.submit(
-          submissionOf(call, rowsOf(encoded), undefined),
-          (outcome) =>
-            end(Result.map(outcome, (rows) => inferResult(call, mergeRows(call, encoded, rows), "bypass", noHits, now)))
-        )
-        if (Result.isFailure(submitted)) end(Result.fail(submitted.failure))
-      }
-
       const observer = makeRolloutObserver({
         rollouts,
         registry,
@@ -121,7 +91,7 @@ export class Inference extends Context.Service<Inference, {
         later: (delayMs, wake) => {
           runFork(Effect.andThen(Effect.sleep(delayMs), Effect.sync(wake)))
         },
-        compute: computeCopy
+        compute: copyComputer(now)
       })
 
       /** A call of the version, which stays loaded until `end`. */

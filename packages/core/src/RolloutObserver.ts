@@ -12,21 +12,18 @@ import { isSampled, type Routing } from "./rollout/Assignment.ts"
 import { CopyQueue, type CopyQueueOptions } from "./rollout/CopyQueue.ts"
 import { isVersionError, type RolloutMonitor } from "./rollout/RolloutMonitor.ts"
 import type { Rollouts } from "./rollout/Rollouts.ts"
-
-type Answered = Result.Result<InferResult, InferenceError>
+import type { ComputeCopy, CopyAnswer as Answered } from "./RolloutCopy.ts"
 
 export interface ObserverOptions extends CopyQueueOptions {
   readonly rollouts: Rollouts["Service"]
   readonly registry: ModelRegistry["Service"]
   /** 0 to 1. */
   readonly random: () => number
-  /** Computes a request by that version for nobody: at the lowest priority, uncounted and uncached. */
-  readonly compute: (
-    request: InferRequest,
-    version: ServedVersion,
-    done: (answered: Answered, tookMs: number) => void
-  ) => void
+  readonly compute: ComputeCopy
 }
+
+/** A canary's default is copied that often at most, in milliseconds: enough to compare by, whatever the traffic. */
+const canaryCopyEveryMs = 20
 
 /** A larger request would hold up others, though nobody waits for its copy. */
 const mostItems = 32
@@ -57,12 +54,24 @@ export const makeRolloutObserver = (options: ObserverOptions) => {
     })
   }
 
-  /** Has a shadow's target compute a copy, or the default one of what a canary answered. */
+  /** When a canary's default was last copied, by model. */
+  const copiedMs = new Map<string, number>()
+  const isDue = (model: string): boolean => {
+    const nowMs = options.now()
+    if (nowMs - (copiedMs.get(model) ?? -Infinity) < canaryCopyEveryMs) return false
+    copiedMs.set(model, nowMs)
+    return true
+  }
+
+  /** Has the other version compute a copy: of a shadow's sample, of all that a canary answered, and of some that it did not. */
   const copy = (monitor: RolloutMonitor, call: InferCall, answer: InferResult, routing: Routing): void => {
     if (routing.type !== "shadow" && routing.type !== "canary") return
     const { entry: { model, version } } = call.version.plan
     const byTarget = version === routing.targetVersion
-    if (routing.type === "shadow" ? byTarget || !isSampled(routing.percentage, random()) : !byTarget) return
+    const wanted = routing.type === "shadow"
+      ? !byTarget && isSampled(routing.percentage, random())
+      : byTarget || isDue(model)
+    if (!wanted) return
     const own = registry.served(model, version)
     const other = registry.served(model, byTarget ? undefined : routing.targetVersion)
     if (other === undefined || answer.items.length > mostItems) return monitor.drop()

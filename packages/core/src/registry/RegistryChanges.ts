@@ -98,8 +98,10 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
     })
 
   /** A version that is loaded for one that answers: takes its place when it is ready, or is let go. */
-  const replace = Effect.fnUntraced(function*(route: ModelRoute, version: string, slot: VersionSlot) {
-    yield* memory.load(slot)
+  const replace = (route: ModelRoute, version: string, slot: VersionSlot) =>
+    Effect.andThen(memory.load(slot), Effect.uninterruptible(takePlace(route, version, slot)))
+
+  const takePlace = Effect.fnUntraced(function*(route: ModelRoute, version: string, slot: VersionSlot) {
     if (route.replacing.get(version) !== slot) return
     route.replacing.delete(version)
     const former = route.slots.get(version)
@@ -119,6 +121,11 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
   const moveModel = Effect.fnUntraced(function*(route: ModelRoute, next: ModelEntry, load: ReadonlyArray<VersionSlot>) {
     for (const slot of load) yield* memory.load(slot)
     for (const [version, slot] of route.replacing) yield* replace(route, version, slot)
+    yield* Effect.uninterruptible(reroute(route, next))
+  })
+
+  /** Once the version that it leads to is ready, or was put away; what the entry no longer has is let go. */
+  const reroute = Effect.fnUntraced(function*(route: ModelRoute, next: ModelEntry) {
     const target = route.slots.get(next.defaultVersion)
     if (target?.state() === "failed" && route.entry !== next) {
       const { defaultVersion } = route.entry

@@ -123,7 +123,7 @@ export const makeVersionSlot = Effect.fnUntraced(function*(plan: VersionPlan, op
     own = undefined
     yield* Scope.close(scope, Exit.void)
     state = "unloaded"
-  }).pipe(Effect.uninterruptible)
+  })
 
   // Forked into the slot's own life: who asked may leave, others may have come to wait for the same load.
   const runHere = (change: Effect.Effect<void>) =>
