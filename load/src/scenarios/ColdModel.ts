@@ -1,12 +1,14 @@
 /**
  * A text of a model that is in memory, against one whose model must be loaded first: what the model cache saves.
  */
+import { pause } from "../Bench.ts"
 import type { Running } from "../processes/Server.ts"
 import { median, ratios } from "../report/Statistics.ts"
 import type { Scenario } from "../Scenario.ts"
 import { embeddingsHere, predictPath } from "./TextServers.ts"
 
-const warmRequests = 30
+const warmRequests = 100
+const furtherInstancesMs = 3000
 
 const askMs = async ({ url }: Running, model: string): Promise<number> => {
   const startedMs = performance.now()
@@ -33,6 +35,8 @@ export const coldModel: Scenario = {
       cold: async () => {
         const model = names[turn++ % names.length]!
         const loadedMs = await askMs(sluice, model)
+        // Its further instances load while the first one answers already.
+        await pause(furtherInstancesMs)
         const warm: Array<number> = []
         for (let i = 0; i < warmRequests; i++) warm.push(await askMs(sluice, model))
         return { loadedMs, warmMs: median(warm) }

@@ -23,7 +23,13 @@ type Name = keyof typeof targets
 const names: ReadonlyArray<Name> = ["good", "failing", "slow", "different"]
 
 const registry = (): string => {
-  const version = (options: object) => ({ path: plugin("Candidate"), plugin: "candidate", cache: false, options })
+  const version = (options: object) => ({
+    path: plugin("Candidate"),
+    plugin: "candidate",
+    instances: 8,
+    cache: false,
+    options
+  })
   return JSON.stringify({
     models: Object.fromEntries(names.map((name) => [name, {
       default_version: "v1",

@@ -76,7 +76,7 @@ export const makeRolloutObserver = (options: ObserverOptions) => {
     const other = registry.served(model, byTarget ? undefined : routing.targetVersion)
     if (other === undefined || answer.items.length > mostItems) return monitor.drop()
     queueOf(model).offer({
-      mayRun: () => other.queue.idle && (own === undefined || own.queue.idle),
+      mayRun: () => other.queue.hasRoom && (own === undefined || own.queue.hasRoom),
       drop: () => monitor.drop(),
       run: (done) =>
         compute(call.request, other, (answered, tookMs) => {

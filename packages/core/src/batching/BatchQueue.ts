@@ -105,9 +105,9 @@ export class BatchQueue {
     }
   }
 
-  /** Whether nothing waits and nothing is computed. */
-  get idle(): boolean {
-    return this.#waiting.length === 0 && this.#underWay.idle
+  /** Whether a row that comes now would be computed at once. */
+  get hasRoom(): boolean {
+    return this.#waiting.length === 0 && this.#hosted.instances().some((instance) => this.#underWay.isIdle(instance))
   }
 
   /** How long a row that comes now would wait for its batch to begin, in milliseconds. */

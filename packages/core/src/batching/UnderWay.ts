@@ -49,7 +49,7 @@ export class UnderWay {
     let soonestMs = nowMs + prefetchWithinMs
     for (const instance of instances) {
       if (instance.solo === true) {
-        if (waiting === 1 && this.idle) return instance
+        if (waiting === 1 && this.#isIdle()) return instance
         continue
       }
       const workload = this.#of(instance)
@@ -99,8 +99,12 @@ export class UnderWay {
     return rest
   }
 
-  /** Whether no instance computes. */
-  get idle(): boolean {
+  /** Whether the instance computes nothing, and would not share its cores with others that do. */
+  isIdle(instance: Instance): boolean {
+    return instance.solo !== true && (this.#of(instance)?.batches.length ?? 0) === 0
+  }
+
+  #isIdle(): boolean {
     return this.#workloads.every(({ batches }) => batches.length === 0)
   }
 

@@ -1,11 +1,11 @@
 /**
  * Copies of requests that wait to be computed by another version, for comparison. Nobody waits for them, so they have what
- * is left over: one at a time, only while the model is idle, and none that is late.
+ * is left over: one at a time, only while both versions have an idle instance, and none that is late.
  */
 
 /** Why a copy was not computed is told to who offered it. */
 export interface Copy {
-  /** Whether the model has nothing else to do. */
+  /** Whether it would hold nobody up. */
   readonly mayRun: () => boolean
   /** Computes it; `done` is called once. */
   readonly run: (done: () => void) => void
@@ -22,7 +22,7 @@ export interface CopyQueueOptions {
 const mostWaiting = 64
 /** A copy that waited longer says little of the load that its request met. */
 const latestMs = 2_000
-/** How often it is looked whether the model is idle. */
+/** How often it is looked whether there is room. */
 const lookAgainMs = 2
 
 export class CopyQueue {
