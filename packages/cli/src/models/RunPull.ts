@@ -9,6 +9,7 @@ import type { PullFailed, SourceRefused } from "@sluice/core/store/StoreErrors"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import { createHash } from "node:crypto"
 import { resolve } from "node:path"
 import { type CommandFailed, failed, misused } from "../CommandFailed.ts"
@@ -41,6 +42,18 @@ const pullEntry = Effect.fnUntraced(function*(settings: PullSettings, entry: Loc
   return yield* pullLocked(settings, yield* Effect.fromResult(parseSource(entry.source, rules)), entry)
 })
 
+/** Offline there is only what the lock file has of a source. */
+const checkOffline = (entry: LockedModel, { revision }: PullChoice, files: ReadonlyArray<string>) => {
+  const wanted = Option.getOrElse(revision, () => entry.revision)
+  const missing = files.find((file) => !entry.files.some(({ path }) => path === file))
+  if (wanted === entry.revision && missing === undefined) return Result.void
+  return Result.fail(misused(
+    missing === undefined
+      ? `${entry.source} is locked at ${entry.revision}, and offline nothing else is known of ${wanted}`
+      : `${entry.source} is locked without ${missing}: pull it once with the network`
+  ))
+}
+
 /** Pulls a source as it is now; offline, as the lock file has it. */
 export const pullOne = Effect.fnUntraced(function*(text: string, choice: PullChoice) {
   const { files, revision, rules, settings } = yield* pullSettings(choice, pullProgress(process.stderr))
@@ -48,7 +61,10 @@ export const pullOne = Effect.fnUntraced(function*(text: string, choice: PullCho
   const entry = settings.offline
     ? (yield* readLock(choice.lock)).find(({ source: known }) => known === source.text)
     : undefined
-  if (entry !== undefined) return yield* pullEntry(settings, entry, rules)
+  if (entry !== undefined) {
+    yield* Effect.fromResult(checkOffline(entry, choice, files))
+    return yield* pullEntry(settings, entry, rules)
+  }
   const pulled = yield* pullSource(settings, source, { files, revision })
   yield* noteInLock(choice.lock, pulled, settings)
   return pulled

@@ -87,32 +87,35 @@ interface Growing {
   /** Bytes of it that are there. */
   length: number
   hash: Hash
-  git: Hash | undefined
 }
 
-const hashes = ({ gitBlob, size }: Wanted): Pick<Growing, "hash" | "git"> => ({
-  hash: createHash("sha256"),
-  git: gitBlob === undefined || size === undefined ? undefined : createHash("sha1").update(`blob ${size}\0`)
-})
-
-const restart = (growing: Growing, wanted: Wanted): Effect.Effect<void, PullFailed> =>
+const restart = (growing: Growing): Effect.Effect<void, PullFailed> =>
   storeCall(growing.path, async () => {
     await growing.handle.truncate(0)
-    Object.assign(growing, { length: 0, ...hashes(wanted) })
+    Object.assign(growing, { length: 0, hash: createHash("sha256") })
+  })
+
+/** The digest by which git names the content, which begins with its length: known when the file is whole. */
+const gitNameOf = ({ handle, length, path }: Growing): Effect.Effect<string, PullFailed> =>
+  storeCall(path, async (signal) => {
+    const hash = createHash("sha1").update(`blob ${length}\0`)
+    for await (const part of handle.createReadStream({ start: 0, autoClose: false, signal })) {
+      if (Buffer.isBuffer(part)) hash.update(part)
+    }
+    return hash.digest("hex")
   })
 
 /** Opens what is there of the file, and hashes it. */
-const openPartial = Effect.fnUntraced(function*(path: string, wanted: Wanted) {
+const openPartial = Effect.fnUntraced(function*(path: string) {
   const handle = yield* Effect.acquireRelease(
     storeCall(path, () => NodeFs.open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644)),
     (handle) => Effect.promise(() => handle.close())
   )
-  const growing: Growing = { handle, path, length: 0, ...hashes(wanted) }
+  const growing: Growing = { handle, path, length: 0, hash: createHash("sha256") }
   yield* storeCall(path, async (signal) => {
     for await (const part of handle.createReadStream({ start: 0, autoClose: false, signal })) {
       if (!Buffer.isBuffer(part)) continue
       growing.hash.update(part)
-      growing.git?.update(part)
       growing.length += part.length
     }
   })
@@ -126,6 +129,9 @@ const begunTag = (path: string): Effect.Effect<string | undefined> =>
     // Without it the file is begun anew, which costs a transfer and nothing else.
     Effect.catch(() => Effect.undefined)
   )
+
+/** Whether a digest will tell what the file must be. */
+const isChecked = ({ gitBlob, sha256 }: Wanted): boolean => sha256 !== undefined || gitBlob !== undefined
 
 /** Where an answer of 206 begins, and how long the whole is. */
 const rangeOf = (answer: Answer): { readonly start: number; readonly total: number | undefined } | undefined => {
@@ -156,7 +162,6 @@ const receive = (growing: Growing, answer: Answer, wanted: Wanted, total: number
         for (let written = 0; written < part.length;) {
           const { bytesWritten } = await growing.handle.write(part, written, part.length - written, growing.length)
           growing.hash.update(part.subarray(written, written + bytesWritten))
-          growing.git?.update(part.subarray(written, written + bytesWritten))
           written += bytesWritten
           growing.length += bytesWritten
         }
@@ -175,7 +180,7 @@ const receive = (growing: Growing, answer: Answer, wanted: Wanted, total: number
 const fetchRest = Effect.fnUntraced(function*(growing: Growing, wanted: Wanted) {
   const tag = yield* begunTag(growing.path)
   // Without a tag or a digest nothing says that the rest belongs to the beginning.
-  if (growing.length > 0 && tag === undefined && wanted.sha256 === undefined) yield* restart(growing, wanted)
+  if (growing.length > 0 && tag === undefined && wanted.sha256 === undefined) yield* restart(growing)
   const from = growing.length
   const answer = yield* exchange({
     method: "GET",
@@ -194,24 +199,28 @@ const fetchRest = Effect.fnUntraced(function*(growing: Growing, wanted: Wanted) 
   const theirs = strongTag(answer.header("etag"))
   if (status === 206) {
     const range = rangeOf(answer)
-    const fits = range?.start === from && (theirs === undefined || tag === undefined || theirs === tag) &&
+    // Where no digest tells the whole file, only the same tag says that this part is of the same content.
+    const isSame = theirs === tag || (theirs === undefined && isChecked(wanted))
+    const fits = range?.start === from && isSame &&
       (range.total === undefined || wanted.size === undefined || range.total === wanted.size)
     if (!fits) {
-      yield* restart(growing, wanted)
+      yield* restart(growing)
       return yield* transient("protocol", `${wanted.file}: ${answer.url.host} sent another part than was asked for`)
     }
     yield* receive(growing, answer, wanted, range.total)
     return range.total
   }
   if (status === 416 && from > 0) {
-    yield* restart(growing, wanted)
+    yield* restart(growing)
     return yield* transient("protocol", `${wanted.file}: ${answer.url.host} has not as much as came before`)
   }
   if (status !== 200) return yield* refusal(answer, wanted.file, yield* Clock.currentTimeMillis)
   const announced = lengthOf(answer)
   if (announced !== undefined && announced > wanted.maxSize) return yield* tooLarge(wanted, String(announced))
-  if (from > 0) yield* restart(growing, wanted)
-  if (theirs !== undefined) yield* writeWhole(`${growing.path}.json`, JSON.stringify({ etag: theirs }))
+  if (from > 0) yield* restart(growing)
+  yield* theirs === undefined
+    ? storeCall(growing.path, () => NodeFs.rm(`${growing.path}.json`, { force: true }))
+    : writeWhole(`${growing.path}.json`, JSON.stringify({ etag: theirs }))
   yield* receive(growing, answer, wanted, announced)
   return announced
 })
@@ -223,24 +232,25 @@ const remove = (path: string): Effect.Effect<void, PullFailed> =>
   })
 
 /** What a file must be and is not; such a file is not kept. */
-const mistakeOf = (growing: Growing, wanted: Wanted, sha256: string): string | undefined => {
+const mistakeOf = Effect.fnUntraced(function*(growing: Growing, wanted: Wanted, sha256: string) {
   if (wanted.size !== undefined && growing.length !== wanted.size) {
     return `it has ${growing.length} bytes, not ${wanted.size}`
   }
   if (wanted.sha256 !== undefined && sha256 !== wanted.sha256) {
     return `its SHA-256 is ${sha256}, not ${wanted.sha256}`
   }
-  const git = growing.git?.digest("hex")
-  return git !== undefined && git !== wanted.gitBlob ? `git names its content ${git}, not ${wanted.gitBlob}` : undefined
-}
+  if (wanted.gitBlob === undefined) return undefined
+  const git = yield* gitNameOf(growing)
+  return git === wanted.gitBlob ? undefined : `git names its content ${git}, not ${wanted.gitBlob}`
+})
 
 const attempt = Effect.fnUntraced(function*(
   path: string,
   wanted: Wanted,
   reach: (length: number) => void
 ): Effect.fn.Return<Omit<StoredFile, "path">, PullFailed, Scope.Scope> {
-  const growing = yield* openPartial(path, wanted)
-  if (growing.length > Math.min(wanted.maxSize, wanted.size ?? Infinity)) yield* restart(growing, wanted)
+  const growing = yield* openPartial(path)
+  if (growing.length > Math.min(wanted.maxSize, wanted.size ?? Infinity)) yield* restart(growing)
   const from = growing.length
   const whole = from > 0 && from === wanted.size && wanted.sha256 !== undefined
   const total = yield* (whole ? Effect.succeed(wanted.size) : fetchRest(growing, wanted)).pipe(
@@ -252,7 +262,7 @@ const attempt = Effect.fnUntraced(function*(
   }
   yield* storeCall(path, () => growing.handle.sync())
   const sha256 = growing.hash.digest("hex")
-  const mistake = mistakeOf(growing, wanted, sha256)
+  const mistake = yield* mistakeOf(growing, wanted, sha256)
   if (mistake === undefined) return { sha256, size: growing.length }
   yield* remove(path)
   const reason = `${wanted.file}: what came is not the file, and was removed: ${mistake}`

@@ -2,6 +2,7 @@
  * A lock file that names its owner's process, so that two pulls of one file do not write over each other and a lock
  * whose owner was killed is taken over.
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -23,6 +24,10 @@ const decodeOwner = Schema.decodeUnknownEffect(Schema.fromJsonString(Owner))
 
 /** How often a lock that another process holds is looked at. */
 const lookEvery = "100 millis"
+
+/** A lock of another machine whose time is older has a dead owner; a living one moves it on. */
+const leaseMs = 60_000
+const renewEvery = "10 seconds"
 
 /** Those that this process holds: one with its pid that is not among them is a dead process's of the same pid. */
 const held = new Set<string>()
@@ -47,9 +52,26 @@ const runs = (pid: number): boolean => {
   }
 }
 
-const isAlive = Effect.fnUntraced(function*(owner: Owner) {
-  // Of another machine's processes nothing can be known.
-  if (owner.host !== hostname()) return true
+/** Whether its owner showed that it lives: by the file's time, which it moves on for as long as it does. */
+const isRenewed = (path: string): Effect.Effect<boolean> =>
+  Effect.tryPromise(() => NodeFs.stat(path)).pipe(
+    Effect.flatMap(({ mtimeMs }) => Effect.map(Clock.currentTimeMillis, (nowMs) => nowMs - mtimeMs < leaseMs)),
+    // It is gone, which the next claim shows.
+    Effect.catch(() => Effect.succeed(true))
+  )
+
+const renew = (path: string) =>
+  Effect.flatMap(
+    Clock.currentTimeMillis,
+    (nowMs) => Effect.ignore(Effect.tryPromise(() => NodeFs.utimes(path, nowMs / 1000, nowMs / 1000)))
+  ).pipe(
+    Effect.delay(renewEvery),
+    Effect.forever
+  )
+
+const isAlive = Effect.fnUntraced(function*(path: string, owner: Owner) {
+  // Another machine's processes, or another container's, cannot be asked.
+  if (owner.host !== hostname()) return yield* isRenewed(path)
   if (owner.pid === process.pid) return held.has(owner.nonce)
   if (!runs(owner.pid)) return false
   const started = yield* startOf(owner.pid)
@@ -131,7 +153,7 @@ export const holdLock = Effect.fnUntraced(function*(
   while (!(yield* claim(path, owner))) {
     const holder = yield* read(path)
     if (holder === undefined) continue
-    if (!(yield* isAlive(holder))) {
+    if (!(yield* isAlive(path, holder))) {
       yield* bury(path, holder)
       continue
     }
@@ -145,6 +167,7 @@ export const holdLock = Effect.fnUntraced(function*(
     told = true
     yield* Effect.sleep(lookEvery)
   }
+  yield* Effect.forkScoped(renew(path))
   const check = Effect.flatMap(read(path), (holder) =>
     holder?.nonce === owner.nonce
       ? Effect.void

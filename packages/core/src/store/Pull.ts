@@ -44,13 +44,12 @@ type Fetch = (partial: string) => Effect.Effect<Digest, PullFailed, Scope.Scope>
 const digestOf = (...parts: ReadonlyArray<string>): string =>
   createHash("sha256").update(parts.join("\0")).digest("hex")
 
-/** What is kept in the store of a file that is described so; undefined where it must be fetched. */
+/** What is kept in the store of a file that is described so, and whole; undefined where it must be fetched. */
 const present = Effect.fnUntraced(function*(settings: PullSettings, known: Partial<Digest>) {
   if (known.sha256 === undefined) return undefined
   const size = yield* settings.store.has(known.sha256)
-  return size === undefined || (known.size !== undefined && known.size !== size)
-    ? undefined
-    : { sha256: known.sha256, size }
+  if (size === undefined || (known.size !== undefined && known.size !== size)) return undefined
+  return (yield* settings.store.verify(known.sha256)) ? { sha256: known.sha256, size } : undefined
 })
 
 /** Fetches a file under its lock, unless it is there; another process that fetches it is waited for. */
