@@ -94,6 +94,8 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
   readonly unload: (model: string, version: string | undefined) => Effect.Effect<void, UnknownVersion>
   /** What `apply` would change. Changes nothing. */
   readonly preview: (registry: Registry) => Effect.Effect<RegistryChange, EntryRefused>
+  /** What of the registry is not served as it says, for it did not load: a sentence each. */
+  readonly problems: Effect.Effect<ReadonlyArray<string>>
   readonly stats: Effect.Effect<ModelCacheStats>
   /** Puts every idle version away that is not pinned in memory, and says how many. They are loaded again on demand. */
   readonly clear: Effect.Effect<number>
@@ -239,10 +241,19 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
     unload: Effect.fnUntraced(function*(model, version) {
       yield* Effect.forEach(yield* slotsOf(model, version), memory.stop, { concurrency: "unbounded", discard: true })
     }),
+    problems: Effect.sync(() => [...routes.values()].flatMap(problemsOf)),
     stats: Effect.sync(() => memory.stats(slots())),
     clear: Effect.suspend(() => memory.clear(slots()))
   })
 })
+
+const problemsOf = ({ entry, notRerouted, refused, slots }: ModelRoute): ReadonlyArray<string> => [
+  ...(notRerouted === undefined ? [] : [notRerouted]),
+  ...Array.from(refused, ([version, reason]) => `${modelId(entry.name, version)}: ${reason}`),
+  ...[...slots.values()].flatMap((slot) =>
+    slot.state() === "failed" ? [`${slot.id} has failed: ${slot.failure() ?? "it did not load"}`] : []
+  )
+]
 
 /** The registry as those see it who change what is served. */
 export const registryHost = Layer.effect(RegistryHost, ModelRegistry)

@@ -130,7 +130,8 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
     if (target?.state() === "failed" && route.entry !== next) {
       const { defaultVersion } = route.entry
       const reason = target.failure() ?? "it did not load"
-      yield* Effect.logError(`${target.id} does not become the default, ${defaultVersion} stays: ${reason}`)
+      route.notRerouted = `${target.id} does not become the default, ${defaultVersion} stays: ${reason}`
+      yield* Effect.logError(route.notRerouted)
       return
     }
     route.entry = next
@@ -168,6 +169,7 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
     const known = routes.get(model.name)
     const route = known ?? new ModelRoute(model)
     route.wanted = model
+    route.notRerouted = undefined
     const added = yield* placeSlots(route, planned)
     routes.set(model.name, route)
     yield* FiberMap.run(transitions, model.name, moveModel(route, model, added))

@@ -81,6 +81,7 @@ const make = Effect.fnUntraced(function*({ file, source, watch = defaultWatchTim
   const host = yield* RegistryHost
   const audit = yield* AuditLog
   const lock = yield* Semaphore.make(1)
+  const scope = yield* Effect.scope
   const nowText = Effect.map(Clock.currentTimeMillis, (ms) => new Date(ms).toISOString())
 
   let served: Served = { ...source, etag: entityTagOf(source.text), appliedAt: yield* nowText, by: "start" }
@@ -90,6 +91,15 @@ const make = Effect.fnUntraced(function*({ file, source, watch = defaultWatchTim
 
   const serve = Effect.fnUntraced(function*(text: string, registry: Registry, by: string) {
     served = { text, registry, etag: entityTagOf(text), appliedAt: yield* nowText, by }
+    yield* Effect.forkIn(Effect.interruptible(reportProblems(served.etag, by)), scope)
+  })
+
+  /** What was taken may turn out not to load, which its caller does not wait for. */
+  const reportProblems = Effect.fnUntraced(function*(etag: string, by: string) {
+    yield* host.settled
+    const problems = yield* host.problems
+    if (problems.length === 0 || served.etag !== etag) return
+    yield* audit.record({ by, action: "registry.load", detail: problems.join("; "), outcome: "refused" })
   })
 
   /** One change at a time, and once begun each is finished, whoever leaves meanwhile. */
@@ -211,11 +221,11 @@ const make = Effect.fnUntraced(function*({ file, source, watch = defaultWatchTim
 
   return RegistryControl.of({
     current: Effect.sync(() => ({ text: served.text, etag: served.etag })),
-    status: Effect.sync(() => ({
+    status: Effect.map(host.problems, (problems) => ({
       etag: served.etag,
       applied_at: served.appliedAt,
       by: served.by,
-      pending_error: pending?.mistakes ?? null
+      pending_error: pending?.mistakes ?? (problems.length === 0 ? null : problems)
     })),
     apply
   })

@@ -17,6 +17,10 @@ export class RegistryHost extends Context.Service<RegistryHost, {
    * Fails before anything has changed.
    */
   readonly apply: (registry: Registry) => Effect.Effect<RegistryChange, EntryRefused>
+  /** Waits until every change that was taken is done. */
+  readonly settled: Effect.Effect<void>
+  /** What of the registry is not served as it says, for it did not load: a sentence each. */
+  readonly problems: Effect.Effect<ReadonlyArray<string>>
   /** Waits until the version, or the default one, is ready. Does nothing where it is. */
   readonly load: (
     model: string,

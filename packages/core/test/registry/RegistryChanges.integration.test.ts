@@ -112,11 +112,14 @@ describe("a new registry", () => {
     assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
     const [info] = yield* (yield* ModelRegistry).list
     assert.strictEqual(info?.state, "ready")
+    const told = yield* (yield* ModelRegistry).problems
+    assert.match(told.join(), /^numbers@v1: its new entry was not taken: .*the file holds no model/)
     assert.match(info?.failure ?? "", /its new entry was not taken: .*the file holds no model/)
     yield* apply({ numbers: model("v1", { v1: v(7) }) }, memory)
     yield* settled
     assert.deepStrictEqual(yield* ask("numbers"), ["v1", 7])
     assert.isUndefined((yield* (yield* ModelRegistry).list)[0]?.failure)
+    assert.deepStrictEqual(yield* (yield* ModelRegistry).problems, [])
   })
 
   test("does not route to a default that does not load", one, function*(memory) {
@@ -124,6 +127,8 @@ describe("a new registry", () => {
     yield* settled
     assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
     assert.strictEqual(yield* tagOf(ask("numbers", "v2")), "ModelNotReady")
+    const told = yield* (yield* ModelRegistry).problems
+    assert.match(told[0] ?? "", /numbers@v2 does not become the default, v1 stays: .*the file holds no model/)
   })
 
   test("changes nothing where one of its entries cannot be served", one, function*(memory) {

@@ -41,6 +41,8 @@ export const standInRegistryHost = (registry: Registry): Layer.Layer<RegistryHos
         (entry) => modelId(entry.model, entry.version)
       )
     return RegistryHost.of({
+      settled: Effect.void,
+      problems: Effect.succeed([]),
       preview: (next) => Effect.sync(() => changeOf(current, next)),
       apply: (next) =>
         Effect.sync(() => {

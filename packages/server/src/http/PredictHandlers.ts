@@ -5,6 +5,7 @@ import { LegacyPredictRequest, WarmupRequest } from "@sluice/api/PredictApi"
 import type { SluiceApi } from "@sluice/api/SluiceApi"
 import { PredictionCache } from "@sluice/core/cache/PredictionCache"
 import { Inference } from "@sluice/core/Inference"
+import { AuditLog } from "@sluice/core/registry/AuditLog"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import { RegistryHost } from "@sluice/core/registry/RegistryHost"
 import { CacheUnavailable } from "@sluice/domain/Errors"
@@ -12,13 +13,16 @@ import { PredictRequest } from "@sluice/domain/PredictRequest"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Result from "effect/Result"
+import { AccessControl } from "../access/AccessControl.ts"
 import { jsonReader } from "../calls/JsonReader.ts"
 import { predictCall, resolveAlias } from "../calls/PredictCall.ts"
 import { prepareCall } from "../calls/SurfaceCall.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
 import { answering, json } from "./Answer.ts"
+import { callerOf } from "./Caller.ts"
 import { inferHandler } from "./InferHandler.ts"
 import { jsonBody } from "./JsonBody.ts"
+import { RequestContext } from "./RequestContext.ts"
 
 const readPredict = jsonReader(PredictRequest, { exactIntegers: false })
 const readLegacy = jsonReader(LegacyPredictRequest, { exactIntegers: false })
@@ -41,6 +45,8 @@ export const predictHandlers = (api: SluiceApi) =>
     Effect.fnUntraced(function*(handlers) {
       const registry = yield* ModelRegistry
       const host = yield* RegistryHost
+      const access = yield* AccessControl
+      const audit = yield* AuditLog
       const inference = yield* Inference
       const infer = yield* inferHandler
       const cache = yield* PredictionCache
@@ -67,7 +73,12 @@ export const predictHandlers = (api: SluiceApi) =>
           cache.clear(),
           () => new CacheUnavailable({ retryAfterMs: storeRetryMs })
         )
-        return json({ cleared, ...(withModels ? { models: yield* host.clear } : {}) })
+        if (!withModels) return json({ cleared })
+        const { by, requestId } = callerOf(access, yield* RequestContext)
+        const models = yield* host.clear
+        const detail = `${models} idle versions were put away`
+        yield* audit.record({ by, action: "model.clear", detail, outcome: "applied", request_id: requestId })
+        return json({ cleared, models })
       })
 
       return handlers
