@@ -21,7 +21,7 @@ import type { PluginCatalogue } from "./PluginCatalogue.ts"
 import type { RegistryChange } from "./RegistryChange.ts"
 import { makeRegistryChanges } from "./RegistryChanges.ts"
 import { servedEntries } from "./RegistryDiff.ts"
-import type { Registry } from "./RegistryEntry.ts"
+import type { ModelEntry, Registry } from "./RegistryEntry.ts"
 import { RegistryHost } from "./RegistryHost.ts"
 import type { ServedVersion } from "./ServedVersion.ts"
 import type { CacheLimits } from "./VersionEviction.ts"
@@ -247,13 +247,19 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
   })
 })
 
-const problemsOf = ({ entry, notRerouted, refused, slots }: ModelRoute): ReadonlyArray<string> => [
-  ...(notRerouted === undefined ? [] : [notRerouted]),
-  ...Array.from(refused, ([version, reason]) => `${modelId(entry.name, version)}: ${reason}`),
-  ...[...slots.values()].flatMap((slot) =>
-    slot.state() === "failed" ? [`${slot.id} has failed: ${slot.failure() ?? "it did not load"}`] : []
-  )
-]
+/** With paths as the registry has them: where this machine keeps its files is nobody's business. */
+const asWritten = (text: string, { versions }: ModelEntry): string =>
+  versions.flatMap(({ file, variants }) => [file, ...variants.values()])
+    .reduce((shown, { absolute, written }) => shown.replaceAll(absolute, written), text)
+
+const problemsOf = ({ entry, notRerouted, refused, slots, wanted }: ModelRoute): ReadonlyArray<string> =>
+  [
+    ...(notRerouted === undefined ? [] : [notRerouted]),
+    ...Array.from(refused, ([version, reason]) => `${modelId(entry.name, version)}: ${reason}`),
+    ...[...slots.values()].flatMap((slot) =>
+      slot.state() === "failed" ? [`${slot.id} has failed: ${slot.failure() ?? "it did not load"}`] : []
+    )
+  ].map((problem) => asWritten(problem, wanted))
 
 /** The registry as those see it who change what is served. */
 export const registryHost = Layer.effect(RegistryHost, ModelRegistry)

@@ -56,6 +56,25 @@ describe("a changed registry", () => {
       assert.strictEqual((yield* predict("v2")).status, 200)
     }))
 
+  it.live("whose new default does not load leaves the former one, and says why in the registry's words", () =>
+    Effect.gen(function*() {
+      const { ask, directory, predict, put, until } = yield* registryServer({ registry: first })
+      // The registry's own file is there, and no model.
+      const broken = second.replace(/v2: \{ path: [^,]+/, "v2: { path: registry.yaml, plugin: sklearn-onnx")
+      assert.strictEqual((yield* put(broken)).status, 200)
+      const { pending_error } = yield* until((status) => status.pending_error !== null)
+      assert.match(
+        pending_error?.[0] ?? "",
+        /^iris@v2 does not become the default, v1 stays: .*registry\.yaml cannot be read/
+      )
+      assert.notInclude(JSON.stringify(pending_error), directory)
+      assert.strictEqual((yield* predict()).headers["x-model-version"], "v1")
+      const audited = yield* eventually(ask({ path: "/api/v1/audit" }), ({ text }) => text.includes("registry.load"))
+      assert.notInclude(audited.text, directory)
+      assert.strictEqual((yield* put(first)).status, 200)
+      yield* until((status) => status.pending_error === null)
+    }))
+
   it.live("that no plugin can serve is refused with its line, by a dry run too", () =>
     Effect.gen(function*() {
       const { predict, put } = yield* registryServer({ registry: first })
