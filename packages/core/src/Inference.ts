@@ -94,7 +94,7 @@ export class Inference extends Context.Service<Inference, {
         compute: copyComputer(now)
       })
 
-      /** A call of the version, which stays loaded until `end`. */
+      /** A call of the version, which stays in memory until the call leaves it. */
       const beginWith = (request: InferRequest, version: ServedVersion, startedMs: number): InferCall => {
         version.use.enter(startedMs)
         const timeoutMs = request.timeoutMs ?? version.plan.timeoutMs
