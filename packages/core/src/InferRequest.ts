@@ -8,7 +8,7 @@ import type { ModelSignature } from "@sluice/domain/ModelSignature"
 import type { Prediction } from "@sluice/domain/Prediction"
 import type { Priority } from "@sluice/domain/PredictRequest"
 import type { TensorMap } from "@sluice/domain/Tensor"
-import type * as Result from "effect/Result"
+import * as Result from "effect/Result"
 import type { CacheMode, CacheStatus } from "./cache/PredictionCache.ts"
 
 /** Natural items, or raw tensors whose first dimension is the item. */
@@ -62,3 +62,10 @@ export interface InferResult {
   readonly cacheStatus: CacheStatus
   readonly timings: StageTimings
 }
+
+/** What came of a request: failed as a whole, or with a result for each item. */
+export type Answered = Result.Result<InferResult, InferenceError>
+
+/** The request's failure, or that of its first item that failed. */
+export const failureIn = (answered: Answered): InferenceError | undefined =>
+  Result.isFailure(answered) ? answered.failure : answered.success.items.find(Result.isFailure)?.failure

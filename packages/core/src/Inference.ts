@@ -25,7 +25,7 @@ import {
   rowsOf,
   submissionOf
 } from "./InferCall.ts"
-import type { InferRequest, InferResult } from "./InferRequest.ts"
+import { type Answered, failureIn, type InferRequest, type InferResult } from "./InferRequest.ts"
 import { encodeUnit, type Unit, unitsOf } from "./ItemCodec.ts"
 import { monotonicReader } from "./Monotonic.ts"
 import { ModelRegistry, type NotServed } from "./registry/ModelRegistry.ts"
@@ -51,10 +51,6 @@ export interface WarmedUp {
   readonly state: VersionState
   readonly latency_ms: number
 }
-
-const firstFailure = (result: InferResult): InferenceError | undefined => result.items.find(Result.isFailure)?.failure
-
-type Answered = Result.Result<InferResult, InferenceError>
 
 export class Inference extends Context.Service<Inference, {
   /**
@@ -137,7 +133,7 @@ export class Inference extends Context.Service<Inference, {
       }
 
       const count = ({ startedMs, version }: InferCall, answered: Answered): void => {
-        const error = Result.isFailure(answered) ? answered.failure : firstFailure(answered.success)
+        const error = failureIn(answered)
         const seconds = (now() - startedMs) / 1000
         version.metrics.request(seconds, error === undefined ? undefined : errorCatalogue[error._tag].code)
       }

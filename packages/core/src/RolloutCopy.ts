@@ -2,20 +2,17 @@
  * Computes a copy of a request by another version, for nobody but the comparison: at the lowest priority, kept in no cache,
  * told to no metrics of requests and to no circuit.
  */
-import type { InferenceError } from "@sluice/domain/Errors"
 import * as Result from "effect/Result"
 import { type InferCall, inferResult, mergeRows, rowsOf, submissionOf } from "./InferCall.ts"
-import type { InferRequest, InferResult } from "./InferRequest.ts"
+import type { Answered, InferRequest } from "./InferRequest.ts"
 import { encodeUnit, unitsOf } from "./ItemCodec.ts"
 import type { ServedVersion } from "./registry/ServedVersion.ts"
-
-export type CopyAnswer = Result.Result<InferResult, InferenceError>
 
 /** `done` is called once, with what the version made of it and how long that took, in milliseconds. */
 export type ComputeCopy = (
   request: InferRequest,
   version: ServedVersion,
-  done: (answered: CopyAnswer, tookMs: number) => void
+  done: (answered: Answered, tookMs: number) => void
 ) => void
 
 /** `now`: monotonic, in milliseconds. */
@@ -30,7 +27,7 @@ export const copyComputer = (now: () => number): ComputeCopy => (request, versio
     monitor: undefined
   }
   version.use.enter(startedMs)
-  const end = (answered: CopyAnswer): void => {
+  const end = (answered: Answered): void => {
     version.use.leave()
     done(answered, now() - startedMs)
   }

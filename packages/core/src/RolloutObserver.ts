@@ -2,17 +2,16 @@
  * Tells a model's rollout what its callers got, and has copies of their requests computed by the other version. It sees a
  * request when its caller has the answer already.
  */
-import type { InferenceError } from "@sluice/domain/Errors"
 import * as Result from "effect/Result"
 import type { InferCall } from "./InferCall.ts"
-import type { InferRequest, InferResult } from "./InferRequest.ts"
+import { type Answered, failureIn, type InferRequest, type InferResult } from "./InferRequest.ts"
 import type { ModelRegistry } from "./registry/ModelRegistry.ts"
 import type { ServedVersion } from "./registry/ServedVersion.ts"
 import { isSampled, type Routing } from "./rollout/Assignment.ts"
 import { CopyQueue, type CopyQueueOptions } from "./rollout/CopyQueue.ts"
 import { isVersionError, type RolloutMonitor } from "./rollout/RolloutMonitor.ts"
 import type { Rollouts } from "./rollout/Rollouts.ts"
-import type { ComputeCopy, CopyAnswer as Answered } from "./RolloutCopy.ts"
+import type { ComputeCopy } from "./RolloutCopy.ts"
 
 export interface ObserverOptions extends CopyQueueOptions {
   readonly rollouts: Rollouts["Service"]
@@ -27,8 +26,6 @@ const canaryCopyEveryMs = 20
 
 /** A larger request would hold up others, though nobody waits for its copy. */
 const mostItems = 32
-
-const firstFailure = (result: InferResult): InferenceError | undefined => result.items.find(Result.isFailure)?.failure
 
 export const makeRolloutObserver = (options: ObserverOptions) => {
   const { compute, random, registry, rollouts } = options
@@ -91,7 +88,7 @@ export const makeRolloutObserver = (options: ObserverOptions) => {
   }
 
   const record = (monitor: RolloutMonitor, side: "default" | "target", answered: Answered, tookMs: number): void => {
-    const error = Result.isFailure(answered) ? answered.failure : firstFailure(answered.success)
+    const error = failureIn(answered)
     const failed = error !== undefined && isVersionError(error)
     // What was kept says nothing of the version, and nor does what the caller did wrong.
     const says = Result.isFailure(answered) ? failed : answered.success.cacheStatus !== "hit"

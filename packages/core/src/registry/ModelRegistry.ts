@@ -252,13 +252,15 @@ const asWritten = (text: string, { versions }: ModelEntry): string =>
   versions.flatMap(({ file, variants }) => [file, ...variants.values()])
     .reduce((shown, { absolute, written }) => shown.replaceAll(absolute, written), text)
 
-const problemsOf = ({ entry, notRerouted, refused, slots, wanted }: ModelRoute): ReadonlyArray<string> =>
+const problemsOf = ({ entry, refused, slots, wanted }: ModelRoute): ReadonlyArray<string> =>
   [
-    ...(notRerouted === undefined ? [] : [notRerouted]),
     ...Array.from(refused, ([version, reason]) => `${modelId(entry.name, version)}: ${reason}`),
-    ...[...slots.values()].flatMap((slot) =>
-      slot.state() === "failed" ? [`${slot.id} has failed: ${slot.failure() ?? "it did not load"}`] : []
-    )
+    ...[...slots].flatMap(([version, slot]) => {
+      if (slot.state() !== "failed") return []
+      const isKeptOut = version === wanted.defaultVersion && version !== entry.defaultVersion
+      const what = isKeptOut ? `does not become the default, ${entry.defaultVersion} stays` : "has failed"
+      return [`${slot.id} ${what}: ${slot.failure() ?? "it did not load"}`]
+    })
   ].map((problem) => asWritten(problem, wanted))
 
 /** The registry as those see it who change what is served. */

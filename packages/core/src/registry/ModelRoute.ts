@@ -24,8 +24,6 @@ export class ModelRoute {
   readonly replacing = new Map<string, VersionSlot>()
   /** Why a version's new entry was not taken, by version. */
   readonly refused = new Map<string, string>()
-  /** Why requests do not go by the wanted entry. */
-  notRerouted: string | undefined
 
   constructor(entry: ModelEntry) {
     this.entry = entry

@@ -130,8 +130,7 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
     if (target?.state() === "failed" && route.entry !== next) {
       const { defaultVersion } = route.entry
       const reason = target.failure() ?? "it did not load"
-      route.notRerouted = `${target.id} does not become the default, ${defaultVersion} stays: ${reason}`
-      yield* Effect.logError(route.notRerouted)
+      yield* Effect.logError(`${target.id} does not become the default, ${defaultVersion} stays: ${reason}`)
       return
     }
     route.entry = next
@@ -169,7 +168,6 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
     const known = routes.get(model.name)
     const route = known ?? new ModelRoute(model)
     route.wanted = model
-    route.notRerouted = undefined
     const added = yield* placeSlots(route, planned)
     routes.set(model.name, route)
     yield* FiberMap.run(transitions, model.name, moveModel(route, model, added))
@@ -226,7 +224,6 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
       routes.set(model.name, route)
       yield* placeSlots(route, planned.filter(({ entry }) => entry.model === model.name))
     }
-    yield* configureRollouts
     const all = slots()
     const chosen = chooseFirst(
       all.map(({ id, plan }) => ({ id, bytes: plan.memoryBytes, pinned: plan.entry.keepLoaded })),
@@ -238,6 +235,8 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
       (slot) => Effect.forkIn(memory.load(slot), scope, { startImmediately: true }),
       { discard: true }
     )
+    // Beside the loading: a store that does not answer is waited for a moment.
+    yield* configureRollouts
     return Effect.forEach(starting, (slot) => slot.settled, { discard: true })
   })
   const begun = yield* begin

@@ -3,7 +3,7 @@
  */
 import { entryIdentity } from "@sluice/core/registry/EntryIdentity"
 import type { RegistryChange } from "@sluice/core/registry/RegistryChange"
-import { registryDiff } from "@sluice/core/registry/RegistryDiff"
+import { registryDiff, servedEntries } from "@sluice/core/registry/RegistryDiff"
 import type { Registry, VersionEntry } from "@sluice/core/registry/RegistryEntry"
 import { RegistryHost } from "@sluice/core/registry/RegistryHost"
 import { route } from "@sluice/core/registry/Rollout"
@@ -12,13 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
 const servedVersions = (registry: Registry): ReadonlyMap<string, VersionEntry> =>
-  new Map(
-    registry.models.flatMap((model) =>
-      model.versions.filter(({ status }) => status !== "retired").map((entry) =>
-        [modelId(model.name, entry.version), entry] as const
-      )
-    )
-  )
+  new Map(registry.models.flatMap(servedEntries).map((entry) => [modelId(entry.model, entry.version), entry] as const))
 
 const changeOf = (before: Registry, after: Registry): RegistryChange =>
   registryDiff(
