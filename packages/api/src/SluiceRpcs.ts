@@ -1,7 +1,7 @@
 /**
  * The typed RPC surface, served at `/rpc` (HTTP, NDJSON) and `/rpc/ws` (WebSocket, schema binary).
  */
-import { InferenceError, Unauthenticated } from "@sluice/domain/Errors"
+import { CallError, Unauthenticated } from "@sluice/domain/Errors"
 import { Health, ModelList } from "@sluice/domain/ModelInfo"
 import { PredictRequest } from "@sluice/domain/PredictRequest"
 import { PredictResponse } from "@sluice/domain/PredictResponse"
@@ -16,7 +16,7 @@ export class RpcAccess extends RpcMiddleware.Service<RpcAccess>()("sluice/api/Rp
 }) {}
 
 export class SluiceRpcs extends RpcGroup.make(
-  Rpc.make("Predict", { payload: PredictRequest, success: PredictResponse, error: InferenceError }),
+  Rpc.make("Predict", { payload: PredictRequest, success: PredictResponse, error: CallError }),
   Rpc.make("Models", { success: ModelList })
 ).middleware(RpcAccess).add(
   Rpc.make("Health", { success: Health })

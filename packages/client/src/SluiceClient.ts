@@ -12,7 +12,7 @@
  * ```
  */
 import { RpcAccess, SluiceRpcs } from "@sluice/api/SluiceRpcs"
-import type { InferenceError, Unauthenticated } from "@sluice/domain/Errors"
+import type { CallError, Unauthenticated } from "@sluice/domain/Errors"
 import type { Health, ModelList } from "@sluice/domain/ModelInfo"
 import type { PredictRequest } from "@sluice/domain/PredictRequest"
 import type { PredictResponse } from "@sluice/domain/PredictResponse"
@@ -30,7 +30,7 @@ import { protocolHttp, protocolWs } from "./RpcTransport.ts"
 /** No answer came: the server is not there, left, or is no Sluice. `reason` says which. */
 export type { RpcClientError } from "effect/rpc/RpcClientError"
 
-export type PredictError = InferenceError | Unauthenticated | RpcClientError
+export type PredictError = CallError | Unauthenticated | RpcClientError
 
 /** Interrupting a call cancels it on the server. */
 export class SluiceClient extends Context.Service<SluiceClient, {

@@ -51,6 +51,12 @@ export interface StageTimings {
   readonly total: number
 }
 
+/** How an answer came about that the version which was to give it could not give. */
+export type Degradation =
+  | { readonly kind: "stale" }
+  | { readonly kind: "fallback"; readonly model: string; readonly version: string }
+  | { readonly kind: "default" }
+
 export interface InferResult {
   readonly model: string
   readonly version: string
@@ -61,6 +67,10 @@ export interface InferResult {
   readonly items: ReadonlyArray<Result.Result<InferredItem, InferenceError>>
   readonly cacheStatus: CacheStatus
   readonly timings: StageTimings
+  /** How long ago the oldest of the items that the cache had was stored; where it had any. */
+  readonly ageMs?: number
+  /** Set where this is not the answer that was asked for. */
+  readonly degraded?: Degradation
 }
 
 /** What came of a request: failed as a whole, or with a result for each item. */

@@ -25,7 +25,21 @@ export const errorCatalogue: Readonly<Record<SluiceError["_tag"], CatalogueEntry
     status: 401,
     title: "No or bad key",
     meaning: "The server asks for a key and the request carried none, or one that is not valid.",
-    remedy: "Send the key in `X-Token` or `Authorization: Bearer`."
+    remedy: "Send the key in `X-Token`, `X-API-Key` or `Authorization: Bearer`."
+  },
+  Forbidden: {
+    code: "forbidden",
+    status: 403,
+    title: "Not allowed",
+    meaning: "The key is valid, but its roles or its list of models do not cover this route or model.",
+    remedy: "Use a key that has the role or the model that `detail` names, or ask whoever keeps the keys."
+  },
+  RateLimited: {
+    code: "rate_limited",
+    status: 429,
+    title: "Limit used up",
+    meaning: "A limit of requests, items, tokens or concurrent calls is used up: of the key, the model or the server.",
+    remedy: "Send the request again after `Retry-After`; `RateLimit-Policy` has the limits, `RateLimit` what is left."
   },
   ModelNotFound: {
     code: "model_not_found",

@@ -19,7 +19,29 @@ export class MalformedRequest extends Schema.TaggedError<MalformedRequest>()("Ma
 
 export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unauthenticated", {}) {
   override get message() {
-    return "a valid key is needed: send it in X-Token or as Authorization: Bearer"
+    return "a valid key is needed: send it in X-Token, X-API-Key or as Authorization: Bearer"
+  }
+}
+
+/** The key is known, and not allowed this. `detail` says what it is not allowed. */
+export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", { detail: Schema.String }) {
+  override get message() {
+    return `the key is not allowed this: ${this.detail}`
+  }
+}
+
+/**
+ * A limit of this caller, of the model or of the server is used up. `rateLimit` and `rateLimitPolicy` are the values of
+ * the headers of these names (draft-ietf-httpapi-ratelimit-headers-10).
+ */
+export class RateLimited extends Schema.TaggedError<RateLimited>()("RateLimited", {
+  detail: Schema.String,
+  retryAfterMs,
+  rateLimit: Schema.optionalKey(Schema.String),
+  rateLimitPolicy: Schema.optionalKey(Schema.String)
+}) {
+  override get message() {
+    return `${this.detail}: try again after the time given`
   }
 }
 
@@ -172,6 +194,8 @@ export class ChangeRefused extends Schema.TaggedError<ChangeRefused>()("ChangeRe
 export const SluiceError = Schema.Union([
   MalformedRequest,
   Unauthenticated,
+  Forbidden,
+  RateLimited,
   ModelNotFound,
   VersionNotFound,
   VersionRetired,
@@ -212,3 +236,7 @@ export const InferenceError = Schema.Union([
   DeadlineExceeded
 ])
 export type InferenceError = typeof InferenceError.Type
+
+/** What a call to a model may answer: the pipeline, or who guards it. */
+export const CallError = Schema.Union([...InferenceError.members, Forbidden, RateLimited])
+export type CallError = typeof CallError.Type

@@ -12,6 +12,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import { AccessControl } from "./access/AccessControl.ts"
+import { GuardedInference } from "./access/GuardedInference.ts"
 import type { Settings } from "./config/Settings.ts"
 import { directRoutes } from "./direct/DirectRoutes.ts"
 import { docsPages } from "./http/DocsPages.ts"
@@ -55,7 +56,8 @@ const routesLayer = (settings: Settings) => {
     })
   ).pipe(
     Layer.provideMerge(Lifecycle.layer),
-    Layer.provide(AccessControl.layer(settings.auth.token))
+    Layer.provide(AccessControl.layer(settings.auth.token)),
+    Layer.provide(GuardedInference.layer)
   )
 }
 

@@ -73,6 +73,8 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
   readonly get: (model: string | undefined, version: string | undefined) => Effect.Effect<ServedVersion, NotServed>
   /** The version of the model, or its default, if it answers now: for copies that nobody waits for. */
   readonly served: (model: string, version: string | undefined) => ServedVersion | undefined
+  /** The model of requests that name none. */
+  readonly defaultModel: () => string
   /** All versions but the retired, in the order of the registry. */
   readonly list: Effect.Effect<ReadonlyArray<VersionInfo>>
   /** The registry's versions of a model, its default first. */
@@ -226,6 +228,7 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
         Effect.fromResult(routeOf(name)),
         (route) => slotsInOrder(route).map((slot) => slot.plan.entry.version)
       ),
+    defaultModel: () => changes.registry().defaultModel,
     byPath,
     settled: changes.settled,
     notices: () => [...changes.registry().notices, ...slots().flatMap((slot) => slot.plan.notices)],

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { createHash, timingSafeEqual } from "node:crypto"
+import { anonymous, type Principal, tokenHolder } from "./Principal.ts"
 
 type Headers = Readonly<Record<string, string | undefined>>
 
@@ -29,21 +30,29 @@ const digest = (text: string) => createHash("sha256").update(text).digest()
 export class AccessControl extends Context.Service<AccessControl, {
   /** Whether a key is asked for at all. */
   readonly required: boolean
-  readonly admits: (headers: Headers) => boolean
-  readonly check: (headers: Headers) => Effect.Effect<void, Unauthenticated>
+  /** Who sent these headers, where that can be told at once; `authenticate` answers for the others. */
+  readonly known: (headers: Headers) => Principal | undefined
+  readonly authenticate: (headers: Headers) => Effect.Effect<Principal, Unauthenticated>
 }>()("sluice/server/AccessControl") {
   static readonly layer = (token: Redacted.Redacted<string> | undefined) =>
     Layer.sync(AccessControl, () => {
       if (token === undefined) {
-        return AccessControl.of({ required: false, admits: () => true, check: () => Effect.void })
+        return AccessControl.of({
+          required: false,
+          known: () => anonymous,
+          authenticate: () => Effect.succeed(anonymous)
+        })
       }
       const expected = digest(Redacted.value(token))
-      const admits = (headers: Headers): boolean =>
+      const known = (headers: Headers): Principal | undefined =>
         presentedKeys(headers).map((key) => timingSafeEqual(digest(key), expected)).includes(true)
+          ? tokenHolder
+          : undefined
       return AccessControl.of({
         required: true,
-        admits,
-        check: (headers) => admits(headers) ? Effect.void : Effect.fail(new Unauthenticated())
+        known,
+        authenticate: (headers) =>
+          Effect.fromNullishOr(known(headers)).pipe(Effect.mapError(() => new Unauthenticated()))
       })
     })
 }

@@ -1,13 +1,14 @@
 /**
  * One request on a direct route, from its headers to its answer: on Node's own request and response, without a fiber.
  */
-import type { Inference } from "@sluice/core/Inference"
 import type { InferResult } from "@sluice/core/InferRequest"
 import { type Member, nowhere, type Roster } from "@sluice/core/Roster"
 import { InternalError, type SluiceError } from "@sluice/domain/Errors"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { GuardedInference } from "../access/GuardedInference.ts"
+import type { Principal } from "../access/Principal.ts"
 import type { CallHeaders } from "../calls/CallContext.ts"
 import { type PrepareCall, sliceMs, type TextWriter } from "../calls/SurfaceCall.ts"
 import { type AnswerHead, inferHead, totalTiming } from "../http/PlainAnswer.ts"
@@ -22,7 +23,7 @@ export interface LiveExchange extends Member {
 }
 
 export interface DirectServices {
-  readonly start: Inference["Service"]["start"]
+  readonly start: GuardedInference["Service"]["start"]
   /** Connections are closed after their next answer. */
   readonly closing: () => boolean
   /** Monotonic, in milliseconds. */
@@ -43,6 +44,7 @@ export const startExchange = (
   request: IncomingMessage,
   response: ServerResponse,
   headers: CallHeaders,
+  caller: Principal,
   prepare: PrepareCall
 ): void => {
   const startedMs = now()
@@ -67,6 +69,9 @@ export const startExchange = (
     const answer = errorAnswer(error, path, requestId)
     send(answer, answer.body)
   }
+
+  /** What the guard says beside the answer. */
+  let guardHeaders: Readonly<Record<string, string>> = {}
 
   /** The log has the cause under the request id, the caller has the id. */
   const onFault = (error: unknown): void => {
@@ -94,8 +99,8 @@ export const startExchange = (
         step = writer.next()
       }
       if (Result.isFailure(step.value)) refuse(step.value.failure)
-      else if (pieces.length === 0) send(inferHead(result), step.value.success)
-      else send(inferHead(result), [...pieces, Buffer.from(step.value.success)])
+      else if (pieces.length === 0) send(inferHead(result, guardHeaders), step.value.success)
+      else send(inferHead(result, guardHeaders), [...pieces, Buffer.from(step.value.success)])
     } catch (error) {
       onFault(error)
     }
@@ -108,9 +113,10 @@ export const startExchange = (
       const call = prepare(text, headers, requestId)
       if (Result.isFailure(call)) return refuse(call.failure)
       let answered = false
-      const stop = start(call.success.request, (result) => {
+      const stop = start(caller, call.success.request, ({ answered: result, headers }) => {
         answered = true
         abandon = undefined
+        guardHeaders = headers
         if (over) return
         // Whoever calls this is the pipeline, and has no part in what goes wrong in here.
         try {

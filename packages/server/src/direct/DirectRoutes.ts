@@ -3,12 +3,12 @@
  * and response, by the same readers, calls and answers. What is unusual in a request leaves it to Effect's way, which
  * answers the same, only later; so do all requests where spans are made.
  */
-import { Inference } from "@sluice/core/Inference"
 import { monotonicReader } from "@sluice/core/Monotonic"
 import { Roster } from "@sluice/core/Roster"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { AccessControl } from "../access/AccessControl.ts"
+import { GuardedInference } from "../access/GuardedInference.ts"
 import type { CallHeaders } from "../calls/CallContext.ts"
 import { DirectRequests } from "../http/HttpListener.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
@@ -25,7 +25,7 @@ export const directRoutes = ({ apiPrefix, maxBodyBytes }: DirectRoutesOptions) =
   Layer.effectDiscard(Effect.gen(function*() {
     const access = yield* AccessControl
     const { closing } = yield* Lifecycle
-    const { start } = yield* Inference
+    const { start } = yield* GuardedInference
     const services: DirectServices = {
       start,
       closing,
@@ -42,8 +42,10 @@ export const directRoutes = ({ apiPrefix, maxBodyBytes }: DirectRoutesOptions) =
       if (prepare === undefined) return false
       // Node gives one text for each header but Set-Cookie, which nobody reads here.
       const headers = request.headers as CallHeaders
-      if (!isPlain(headers, maxBodyBytes) || !access.admits(headers)) return false
-      startExchange(services, request, response, headers, prepare)
+      if (!isPlain(headers, maxBodyBytes)) return false
+      const caller = access.known(headers)
+      if (caller === undefined) return false
+      startExchange(services, request, response, headers, caller, prepare)
       return true
     })
   }))

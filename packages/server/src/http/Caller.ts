@@ -1,16 +1,18 @@
 /**
- * How the audit log names who made a change over HTTP. Pure.
+ * How the audit log names who made a change over HTTP.
  */
-import type { AccessControl } from "../access/AccessControl.ts"
-import type { RequestInfo } from "./RequestContext.ts"
+import * as Effect from "effect/Effect"
+import { CurrentPrincipal } from "../access/Principal.ts"
+import { RequestContext } from "./RequestContext.ts"
 
 export interface Caller {
   readonly by: string
   readonly requestId: string
 }
 
-/** By the setting that holds the key, never by the key; whoever comes without one is `anonymous`. */
-export const callerOf = ({ required }: AccessControl["Service"], { requestId }: RequestInfo): Caller => ({
-  by: `http:${required ? "auth_token" : "anonymous"}`,
-  requestId
+/** By the key's id, never by the key. */
+export const currentCaller: Effect.Effect<Caller> = Effect.gen(function*() {
+  const { id } = yield* CurrentPrincipal
+  const { requestId } = yield* RequestContext
+  return { by: `http:${id}`, requestId }
 })

@@ -26,6 +26,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Socket from "effect/socket/Socket"
 import { AccessControl } from "../access/AccessControl.ts"
+import { anonymous, CurrentPrincipal } from "../access/Principal.ts"
 import { malformed } from "../calls/JsonReader.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
 import { errorResponse } from "./Answer.ts"
@@ -123,15 +124,16 @@ export const edge = (api: SluiceApi) =>
               return yield* new UnsupportedMediaType({ accepted: contentCodings })
             }
             const route = path.replace(/(?<=.)\/$/, "")
-            if (!isOpen(route)) yield* access.check(request.headers)
+            const caller = isOpen(route) ? anonymous : yield* access.authenticate(request.headers)
             if (route === webSocketPath && request.headers["upgrade"] === undefined) {
               return yield* new MalformedRequest({ field: "Upgrade", detail: "this path takes WebSockets only" })
             }
+            return caller
           })
           const response = yield* admitted.pipe(
             Effect.matchEffect({
               onFailure: (error) => Effect.succeed(errorResponse(error, path, requestId)),
-              onSuccess: () => coded
+              onSuccess: (caller) => Effect.provideService(coded, CurrentPrincipal, caller)
             }),
             Effect.provideService(RequestContext, { requestId, startedMs, path }),
             // Routes that read a body of their own, as RPC does, have no other way to the limit.

@@ -1,10 +1,11 @@
 /**
  * How a call to a model is answered through Effect's HTTP: the way of all that a direct route does not take.
  */
-import { Inference } from "@sluice/core/Inference"
 import { monotonicReader } from "@sluice/core/Monotonic"
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import { GuardedInference } from "../access/GuardedInference.ts"
+import { CurrentPrincipal } from "../access/Principal.ts"
 import { type PrepareCall, sliceMs, type TextWriter } from "../calls/SurfaceCall.ts"
 import { answering, responseOf } from "./Answer.ts"
 import { readText } from "./JsonBody.ts"
@@ -29,13 +30,13 @@ const written = Effect.fnUntraced(function*(writer: TextWriter) {
   return pieces.join("")
 })
 
-export const inferHandler = Effect.map(Inference, (inference) => {
+export const inferHandler = Effect.map(GuardedInference, (inference) => {
   const infer = Effect.fnUntraced(function*(request: HttpServerRequest.HttpServerRequest, prepare: PrepareCall) {
     const text = yield* readText(request)
     const { requestId } = yield* RequestContext
     const call = yield* Effect.fromResult(prepare(text, request.headers, requestId))
-    const result = yield* inference.infer(call.request)
-    return responseOf({ ...inferHead(result), body: yield* written(call.write(result)) })
+    const { headers, result } = yield* inference.infer(yield* CurrentPrincipal, call.request)
+    return responseOf({ ...inferHead(result, headers), body: yield* written(call.write(result)) })
   })
   return (request: HttpServerRequest.HttpServerRequest, prepare: PrepareCall) => answering(infer(request, prepare))
 })

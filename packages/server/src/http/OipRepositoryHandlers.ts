@@ -12,11 +12,9 @@ import type { VersionState } from "@sluice/domain/ModelInfo"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
-import { AccessControl } from "../access/AccessControl.ts"
 import { answering, json } from "./Answer.ts"
-import { callerOf } from "./Caller.ts"
+import { currentCaller } from "./Caller.ts"
 import { optionalJsonBody } from "./JsonBody.ts"
-import { RequestContext } from "./RequestContext.ts"
 
 const readIndex = optionalJsonBody(OipIndexRequest)
 const readTarget = optionalJsonBody(OipRepositoryRequest)
@@ -43,7 +41,6 @@ export const oipRepositoryHandlers = (api: SluiceApi) =>
     api,
     "oipRepository",
     Effect.fnUntraced(function*(handlers) {
-      const access = yield* AccessControl
       const audit = yield* AuditLog
       const host = yield* RegistryHost
       const registry = yield* ModelRegistry
@@ -60,7 +57,7 @@ export const oipRepositoryHandlers = (api: SluiceApi) =>
         request: HttpServerRequest.HttpServerRequest
       ) {
         const version = (yield* readTarget(request)).parameters?.version
-        const { by, requestId } = callerOf(access, yield* RequestContext)
+        const { by, requestId } = yield* currentCaller
         const entry = { by, action: `model.${verb}`, model, request_id: requestId }
         const asked: Effect.Effect<void, SluiceError> = host[verb](model, version)
         yield* Effect.tapError(

@@ -1,7 +1,7 @@
 /**
  * An answer as plain data: the same whether Effect's HTTP writes it or a direct route does.
  */
-import type { InferResult, StageTimings } from "@sluice/core/InferRequest"
+import type { Degradation, InferResult, StageTimings } from "@sluice/core/InferRequest"
 
 export interface AnswerHead {
   readonly status: number
@@ -29,14 +29,26 @@ export const serverTiming = ({ cache, compute, encode, queue, total }: StageTimi
   `queue;dur=${hundredths(queue)}, encode;dur=${hundredths(encode)}, compute;dur=${hundredths(compute)}, ` +
   `cache;dur=${hundredths(cache)}, ${totalTiming(total)}`
 
-/** The head of what a model answered. */
-export const inferHead = ({ cacheStatus, precision, timings, version }: InferResult): AnswerHead => ({
+/** The value of `X-Degraded`: how an answer came about that is not the one asked for. */
+const degradedText = (degraded: Degradation): string =>
+  degraded.kind === "fallback"
+    ? `fallback; model="${degraded.model}"; version="${degraded.version}"`
+    : degraded.kind
+
+/** The head of what a model answered, with what its guard says. */
+export const inferHead = (
+  { ageMs, cacheStatus, degraded, precision, timings, version }: InferResult,
+  guardHeaders: Readonly<Record<string, string>>
+): AnswerHead => ({
   status: 200,
   contentType: "application/json",
   headers: {
     "server-timing": serverTiming(timings),
     "x-cache": cacheStatus,
     "x-model-version": version,
-    "x-model-precision": precision
+    "x-model-precision": precision,
+    ...(ageMs === undefined ? {} : { age: String(Math.floor(ageMs / 1000)) }),
+    ...(degraded === undefined ? {} : { "x-degraded": degradedText(degraded) }),
+    ...guardHeaders
   }
 })

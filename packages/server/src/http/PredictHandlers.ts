@@ -13,16 +13,14 @@ import { PredictRequest } from "@sluice/domain/PredictRequest"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Result from "effect/Result"
-import { AccessControl } from "../access/AccessControl.ts"
 import { jsonReader } from "../calls/JsonReader.ts"
 import { predictCall, resolveAlias } from "../calls/PredictCall.ts"
 import { prepareCall } from "../calls/SurfaceCall.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
 import { answering, json } from "./Answer.ts"
-import { callerOf } from "./Caller.ts"
+import { currentCaller } from "./Caller.ts"
 import { inferHandler } from "./InferHandler.ts"
 import { jsonBody } from "./JsonBody.ts"
-import { RequestContext } from "./RequestContext.ts"
 
 const readPredict = jsonReader(PredictRequest, { exactIntegers: false })
 const readLegacy = jsonReader(LegacyPredictRequest, { exactIntegers: false })
@@ -45,7 +43,6 @@ export const predictHandlers = (api: SluiceApi) =>
     Effect.fnUntraced(function*(handlers) {
       const registry = yield* ModelRegistry
       const host = yield* RegistryHost
-      const access = yield* AccessControl
       const audit = yield* AuditLog
       const inference = yield* Inference
       const infer = yield* inferHandler
@@ -74,7 +71,7 @@ export const predictHandlers = (api: SluiceApi) =>
           () => new CacheUnavailable({ retryAfterMs: storeRetryMs })
         )
         if (!withModels) return json({ cleared })
-        const { by, requestId } = callerOf(access, yield* RequestContext)
+        const { by, requestId } = yield* currentCaller
         const models = yield* host.clear
         const detail = `${models} idle versions were put away`
         yield* audit.record({ by, action: "model.clear", detail, outcome: "applied", request_id: requestId })

@@ -10,10 +10,8 @@ import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import { AccessControl } from "../access/AccessControl.ts"
 import { answering, json } from "./Answer.ts"
-import { callerOf } from "./Caller.ts"
-import { RequestContext } from "./RequestContext.ts"
+import { currentCaller } from "./Caller.ts"
 import { textBody } from "./TextBody.ts"
 
 const accepted = ["application/yaml", "application/x-yaml", "text/*"]
@@ -40,7 +38,6 @@ export const registryHandlers = (api: SluiceApi) =>
     api,
     "registry",
     Effect.fnUntraced(function*(handlers) {
-      const access = yield* AccessControl
       const audit = yield* AuditLog
       const control = yield* RegistryControl
 
@@ -50,7 +47,7 @@ export const registryHandlers = (api: SluiceApi) =>
         dryRun: boolean
       ) {
         const text = yield* readYamlText(request)
-        const caller = callerOf(access, yield* RequestContext)
+        const caller = yield* currentCaller
         const applied = yield* control.apply(text, { ...caller, ifMatch, dryRun })
         return json(applied, dryRun ? {} : { etag: applied.etag })
       })

@@ -11,11 +11,9 @@ import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Result from "effect/Result"
-import { AccessControl } from "../access/AccessControl.ts"
 import { answering, json } from "./Answer.ts"
-import { callerOf } from "./Caller.ts"
+import { currentCaller } from "./Caller.ts"
 import { jsonBody } from "./JsonBody.ts"
-import { RequestContext } from "./RequestContext.ts"
 
 const readAction = jsonBody(RolloutAction)
 
@@ -41,7 +39,6 @@ export const rolloutHandlers = (api: SluiceApi) =>
     api,
     "rollouts",
     Effect.fnUntraced(function*(handlers) {
-      const access = yield* AccessControl
       const audit = yield* AuditLog
       const rollouts = yield* Rollouts
 
@@ -52,7 +49,7 @@ export const rolloutHandlers = (api: SluiceApi) =>
       ) {
         const action = yield* readAction(request)
         const revision = yield* Effect.fromResult(revisionOf(ifMatch))
-        const { by, requestId } = callerOf(access, yield* RequestContext)
+        const { by, requestId } = yield* currentCaller
         const entry = { by, action: `rollout.${action.action}`, model, request_id: requestId }
         const status = yield* Effect.tapError(
           rollouts.act(model, action, by, revision),

@@ -17,6 +17,8 @@ const retryAfter = (ms: number): string => String(Math.max(1, Math.ceil(ms / 100
 const openAiType = (status: number): string =>
   status === 401
     ? "authentication_error"
+    : status === 403
+    ? "permission_error"
     : status === 429
     ? "rate_limit_error"
     : status < 500
@@ -58,6 +60,10 @@ const headersOf = (error: SluiceError): Record<string, string> => {
     ...(error._tag === "MethodNotAllowed" ? { allow: error.allow.join(", ") } : {}),
     ...(error._tag === "UnsupportedMediaType" ? { accept: error.accepted.join(", ") } : {}),
     ...(error._tag === "Unauthenticated" ? { "www-authenticate": "Bearer" } : {}),
+    ...(error._tag === "RateLimited" && error.rateLimit !== undefined ? { ratelimit: error.rateLimit } : {}),
+    ...(error._tag === "RateLimited" && error.rateLimitPolicy !== undefined
+      ? { "ratelimit-policy": error.rateLimitPolicy }
+      : {}),
     ...(error._tag === "PayloadTooLarge" ? { connection: "close" } : {})
   }
 }

@@ -2,7 +2,6 @@
  * The RPC surface: the same calls as over HTTP, with typed errors.
  */
 import { RpcAccess, SluiceRpcs } from "@sluice/api/SluiceRpcs"
-import { Inference } from "@sluice/core/Inference"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import { InternalError, ServerDraining } from "@sluice/domain/Errors"
 import * as Effect from "effect/Effect"
@@ -11,6 +10,8 @@ import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as RpcServer from "effect/rpc/RpcServer"
 import { randomUUID } from "node:crypto"
 import { AccessControl, presentedKeys } from "../access/AccessControl.ts"
+import { GuardedInference } from "../access/GuardedInference.ts"
+import { CurrentPrincipal } from "../access/Principal.ts"
 import { predict } from "../calls/PredictService.ts"
 import { health } from "../http/HealthHandlers.ts"
 import { listModels } from "../http/ModelsHandlers.ts"
@@ -21,7 +22,7 @@ const drainingRetryMs = 1000
 
 const handlers = SluiceRpcs.toLayer(
   Effect.gen(function*() {
-    const inference = yield* Inference
+    const inference = yield* GuardedInference
     const registry = yield* ModelRegistry
     const lifecycle = yield* Lifecycle
     return SluiceRpcs.of({
@@ -34,7 +35,9 @@ const handlers = SluiceRpcs.toLayer(
           cacheControl: headers["cache-control"],
           timeoutMs: undefined
         }
-        const { response } = yield* lifecycle.track(Effect.provideService(predict(request, call), Inference, inference))
+        const { response } = yield* lifecycle.track(
+          Effect.provideService(predict(request, call), GuardedInference, inference)
+        )
           .pipe(
             // A defect would end every call of the connection, and tell the caller what went wrong in here.
             Effect.catchDefect((defect) =>
@@ -57,7 +60,9 @@ const access = Layer.effect(
   RpcAccess,
   Effect.gen(function*() {
     const control = yield* AccessControl
-    return RpcAccess.of((effect, { headers }) => Effect.andThen(control.check(headers), effect))
+    return RpcAccess.of((effect, { headers }) =>
+      Effect.flatMap(control.authenticate(headers), (caller) => Effect.provideService(effect, CurrentPrincipal, caller))
+    )
   })
 )
 

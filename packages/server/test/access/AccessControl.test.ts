@@ -5,7 +5,7 @@ import * as Redacted from "effect/Redacted"
 import * as fc from "fast-check"
 
 const check = (token: string | undefined, headers: Readonly<Record<string, string>>) =>
-  Effect.flatMap(AccessControl, (access) => access.check(headers)).pipe(
+  Effect.flatMap(AccessControl, (access) => access.authenticate(headers)).pipe(
     Effect.match({ onSuccess: () => true, onFailure: () => false }),
     Effect.provide(AccessControl.layer(token === undefined ? undefined : Redacted.make(token))),
     Effect.runSync

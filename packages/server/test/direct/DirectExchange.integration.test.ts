@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { InferRequest, InferResult } from "@sluice/core/InferRequest"
 import { Roster } from "@sluice/core/Roster"
 import { type InferenceError, Overloaded } from "@sluice/domain/Errors"
+import { anonymous } from "@sluice/server/access/Principal"
 import { type DirectServices, startExchange } from "@sluice/server/direct/DirectExchange"
 import { directRoute } from "@sluice/server/direct/DirectMatch"
 import * as Deferred from "effect/Deferred"
@@ -44,7 +45,7 @@ const resultOf = (values: Float32Array<ArrayBuffer>): InferResult => ({
 const served = Effect.fnUntraced(function*(start: (request: InferRequest, answer: Answer) => () => void) {
   const lines: Array<string> = []
   const services: DirectServices = {
-    start,
+    start: (_caller, request, answer) => start(request, (answered) => answer({ answered, headers: {} })),
     closing: () => false,
     now: () => performance.now(),
     log: (entry) =>
@@ -58,7 +59,7 @@ const served = Effect.fnUntraced(function*(start: (request: InferRequest, answer
       )),
     live: new Roster()
   }
-  const server = createServer((request, response) => startExchange(services, request, response, {}, prepare))
+  const server = createServer((request, response) => startExchange(services, request, response, {}, anonymous, prepare))
   yield* Effect.callback<void>((resume) => {
     server.listen(0, "127.0.0.1", () => resume(Effect.void))
   })
