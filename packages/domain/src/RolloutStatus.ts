@@ -10,12 +10,22 @@ import * as Schema from "effect/Schema"
 export const RolloutPhase = Schema.Literals(["running", "paused", "promoted", "rolled_back", "passed"])
 export type RolloutPhase = typeof RolloutPhase.Type
 
-const Percentage = Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 100 }))
+const ofPercentage = { message: "Expected a number from 0 to 100" }
+const Percentage = Schema.Number.annotate(ofPercentage).check(
+  Schema.isFinite(ofPercentage),
+  Schema.isBetween({ minimum: 0, maximum: 100 }, ofPercentage)
+).pipe(Schema.annotateKey({ messageMissingKey: "Missing key: a number from 0 to 100" }))
 
+const actions = ["pause", "resume", "promote", "rollback", "set_percentage"] as const
+
+/** One member an action: what is wrong with an action is then told by its own member. */
 export const RolloutAction = Schema.Union([
-  Schema.Struct({ action: Schema.Literals(["pause", "resume", "promote", "rollback"]) }),
+  Schema.Struct({ action: Schema.Literal("pause") }),
+  Schema.Struct({ action: Schema.Literal("resume") }),
+  Schema.Struct({ action: Schema.Literal("promote") }),
+  Schema.Struct({ action: Schema.Literal("rollback") }),
   Schema.Struct({ action: Schema.Literal("set_percentage"), percentage: Percentage })
-])
+]).annotate({ message: `Expected an object whose "action" is ${actions.map((name) => `"${name}"`).join(" | ")}` })
 export type RolloutAction = typeof RolloutAction.Type
 
 /** What the callers of one version got, since the present step of the rollout began. Milliseconds. */

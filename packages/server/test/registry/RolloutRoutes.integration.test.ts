@@ -21,6 +21,10 @@ interface Status {
   readonly revision: number
 }
 
+interface Problem {
+  readonly detail: string
+}
+
 interface Entry {
   readonly action: string
   readonly model?: string
@@ -71,9 +75,21 @@ layer(TestServer.layer({ registry }), { excludeTestServices: true })("rollouts o
       const pinned = yield* call({ path: "/api/v1/models/pinned/rollout", body: promote })
       assert.deepStrictEqual([pinned.status, code(pinned)], [409, "change_refused"])
       assert.strictEqual((yield* call({ path: "/api/v1/models/nope/rollout", body: promote })).status, 404)
-      for (const body of [{ action: "stop" }, { action: "set_percentage", percentage: 101 }, {}]) {
+      for (const body of [{ action: "stop" }, { action: 3 }, {}]) {
         const answer = yield* call({ path, body })
         assert.deepStrictEqual([answer.status, code(answer)], [400, "malformed_request"])
+        assert.match((answer.json() as Problem).detail, /"action" is "pause" \| .*"set_percentage"/)
+      }
+    }))
+
+  it.effect("are told the range of a percentage, where theirs is none", () =>
+    Effect.gen(function*() {
+      for (const wrong of [{ percentage: 101 }, { percentage: -1 }, { percentage: "40" }, {}]) {
+        const answer = yield* call({ path, body: { action: "set_percentage", ...wrong } })
+        assert.deepStrictEqual([answer.status, code(answer)], [400, "malformed_request"])
+        const { detail } = answer.json() as Problem
+        assert.match(detail, /percentage.*a number from 0 to 100/)
+        assert.notInclude(detail, "action")
       }
     }))
 
