@@ -41,6 +41,7 @@ const registry = (): string => {
         steps: [50, 100],
         analysis: {
           max_error_rate: 0.01,
+          max_p50_ratio: 1.5,
           max_p99_ratio: 1.5,
           min_agreement: 0.95,
           min_requests: 100,

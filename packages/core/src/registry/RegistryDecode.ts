@@ -27,6 +27,7 @@ const readRollout = (rollout: RolloutYaml | undefined): Rollout => {
     steps: rollout.steps ?? [],
     analysis: rollout.analysis === undefined ? undefined : {
       maxErrorRate: rollout.analysis.max_error_rate,
+      maxP50Ratio: rollout.analysis.max_p50_ratio,
       maxP99Ratio: rollout.analysis.max_p99_ratio,
       minAgreement: rollout.analysis.min_agreement,
       minRequests: rollout.analysis.min_requests,

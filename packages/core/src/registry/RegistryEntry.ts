@@ -76,6 +76,7 @@ export interface VersionEntry {
 /** What decides whether a rollout goes on; undefined gates are not set. */
 export interface RolloutAnalysis {
   readonly maxErrorRate: number | undefined
+  readonly maxP50Ratio: number | undefined
   readonly maxP99Ratio: number | undefined
   readonly minAgreement: number | undefined
   readonly minRequests: number | undefined

@@ -72,6 +72,7 @@ export interface VersionYaml extends Schema.Schema.Type<typeof VersionYaml> {}
 
 const AnalysisYaml = Schema.Struct({
   max_error_rate: Schema.optionalKey(fraction),
+  max_p50_ratio: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThan(0))),
   max_p99_ratio: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThan(0))),
   min_agreement: Schema.optionalKey(fraction),
   min_requests: Schema.optionalKey(count(1_000_000_000)),

@@ -9,6 +9,8 @@ import type { ModelEntry, RolloutAnalysis } from "../registry/RegistryEntry.ts"
 export interface RolloutGates {
   /** 0 to 1. */
   readonly maxErrorRate: number | undefined
+  /** The target's median latency over the default's. */
+  readonly maxP50Ratio: number | undefined
   /** The target's 99th percentile of latency over the default's. */
   readonly maxP99Ratio: number | undefined
   /** 0 to 1. */
@@ -40,9 +42,10 @@ export const defaultMinRequests = 100
 export const defaultIntervalMs = 60_000
 
 const gatesOf = (
-  { interval, maxErrorRate, maxP99Ratio, minAgreement, minRequests }: RolloutAnalysis
+  { interval, maxErrorRate, maxP50Ratio, maxP99Ratio, minAgreement, minRequests }: RolloutAnalysis
 ): RolloutGates => ({
   maxErrorRate,
+  maxP50Ratio,
   maxP99Ratio,
   minAgreement,
   minRequests: minRequests ?? defaultMinRequests,

@@ -25,10 +25,19 @@ export interface StepOfRollout {
   readonly defaultAnswers: boolean
 }
 
-/** The chance that a test of one step is wrong about a target that is as good as its gate asks; there are four. */
-const alpha = 0.0005
-/** Of latencies above the 99th percentile, by its definition. */
-const tailShare = 0.01
+/**
+ * The chance that a test of one step is wrong about a target that is as good as its gate asks. There are six: one of
+ * errors, one of answers, and of each quantile two. Over four steps that is less than 1 %.
+ */
+const alpha = 0.0004
+
+/** A latency that may be compared. The share of latencies above it is by its definition. */
+interface Quantile {
+  readonly name: string
+  readonly shareAbove: number
+}
+const p50: Quantile = { name: "p50", shareAbove: 0.5 }
+const p99: Quantile = { name: "p99", shareAbove: 0.01 }
 
 /** How one gate stands: its figures in words, and whether it is broken, met, or not to be told yet. */
 interface GateState {
@@ -47,24 +56,29 @@ const errorGate = ({ target }: RolloutCounts, max: number): GateState => {
 }
 
 /**
- * The target is too slow when more than 1 % of its requests take longer than `ratio` times the default's 99th percentile.
- * That is known by an upper bound only, by the mirrored test on the default's own latencies: it is at most b where fewer
- * than 1 % of them are above b. The bound falls as they come in and the test counts what is above it: with the true
- * percentile for a bound it would have more to go by, so it is wrong no more often than the two tests together.
+ * The target is too slow when more of its requests than the quantile's share above it take longer than `ratio` times the
+ * default's quantile: more than 1 % for p99. That is known by an upper bound only, by the mirrored test on the default's own
+ * latencies: it is at most b where a smaller share of them is above b. The bound falls as they come in and the test counts
+ * what is above it: with the true quantile for a bound it would have more to go by, so it is wrong no more often than the
+ * two tests together.
  */
-const latencyGate = (counts: RolloutCounts, ratio: number, { defaultAnswers, gates }: StepOfRollout): GateState => {
+const latencyGate = (
+  { name, shareAbove }: Quantile,
+  ratio: number,
+  { counts, defaultAnswers, gates }: StepOfRollout
+): GateState => {
   if (!defaultAnswers) return { figures: "no latency of the default to compare with", state: "met" }
   const ofDefault = LatencyHistogram.from(counts.default.latency)
   const ofTarget = LatencyHistogram.from(counts.target.latency)
-  const p99 = ofDefault.quantile(0.99)
-  const targetP99 = ofTarget.quantile(0.99)
-  const figures = `p99 of ${milliseconds(targetP99)} against ${milliseconds(p99)} (at most ${ratio} times)`
-  const bound = ofDefault.leastBound((above) => isBelowRate(above, ofDefault.total, tailShare, alpha))
-  if (exceedsRate(ofTarget.countAbove(ratio * bound), ofTarget.total, tailShare, alpha)) {
+  const known = ofDefault.quantile(1 - shareAbove)
+  const found = ofTarget.quantile(1 - shareAbove)
+  const figures = `${name} of ${milliseconds(found)} against ${milliseconds(known)} (at most ${ratio} times)`
+  const bound = ofDefault.leastBound((above) => isBelowRate(above, ofDefault.total, shareAbove, alpha))
+  if (exceedsRate(ofTarget.countAbove(ratio * bound), ofTarget.total, shareAbove, alpha)) {
     return { figures, state: "refuted" }
   }
-  if (p99 === null || targetP99 === null || ofDefault.total < gates.minRequests) return { figures, state: "unknown" }
-  return { figures, state: targetP99 <= ratio * p99 ? "met" : "missed" }
+  if (known === null || found === null || ofDefault.total < gates.minRequests) return { figures, state: "unknown" }
+  return { figures, state: found <= ratio * known ? "met" : "missed" }
 }
 
 const agreementGate = ({ comparison }: RolloutCounts, min: number, { gates }: StepOfRollout): GateState => {
@@ -77,10 +91,11 @@ const agreementGate = ({ comparison }: RolloutCounts, min: number, { gates }: St
 }
 
 const gateStates = (step: StepOfRollout): ReadonlyArray<GateState> => {
-  const { counts, gates: { maxErrorRate, maxP99Ratio, minAgreement } } = step
+  const { counts, gates: { maxErrorRate, maxP50Ratio, maxP99Ratio, minAgreement } } = step
   return [
     ...(maxErrorRate === undefined ? [] : [errorGate(counts, maxErrorRate)]),
-    ...(maxP99Ratio === undefined ? [] : [latencyGate(counts, maxP99Ratio, step)]),
+    ...(maxP50Ratio === undefined ? [] : [latencyGate(p50, maxP50Ratio, step)]),
+    ...(maxP99Ratio === undefined ? [] : [latencyGate(p99, maxP99Ratio, step)]),
     ...(minAgreement === undefined ? [] : [agreementGate(counts, minAgreement, step)])
   ]
 }

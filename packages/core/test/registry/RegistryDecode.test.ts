@@ -116,7 +116,7 @@ models:
       shadow_percentage: 12.5
       target_version: "2"
       steps: [5, 25, 100]
-      analysis: { max_error_rate: 0.01, max_p99_ratio: 1.5, min_agreement: 0.9, min_requests: 100, interval: 30, examples: full }
+      analysis: { max_error_rate: 0.01, max_p50_ratio: 1.3, max_p99_ratio: 1.5, min_agreement: 0.9, min_requests: 100, interval: 30, examples: full }
 `.replace("    rollout_strategy:", "      \"2\": { path: c.onnx }\n    rollout_strategy:"))
     assert.strictEqual(registry.defaultModel, "b")
     const model = registry.models[1]
@@ -148,6 +148,7 @@ models:
       steps: [5, 25, 100],
       analysis: {
         maxErrorRate: 0.01,
+        maxP50Ratio: 1.3,
         maxP99Ratio: 1.5,
         minAgreement: 0.9,
         minRequests: 100,

@@ -10,6 +10,10 @@ export interface Traffic {
   readonly requestsPerSecond: number
   /** Of both sides: shares from 0 to 1, and the spread of the log-normal latency. */
   readonly spread: number
+  /** Of the default, in milliseconds. */
+  readonly medianMs: number
+  /** The share of both sides' requests that the host holds up, and for how long. */
+  readonly stalls?: { readonly share: number; readonly ms: number }
   readonly defaultErrorRate: number
   readonly targetErrorRate: number
   readonly targetSlower: number
@@ -24,6 +28,11 @@ const answer = (prediction: string) => ({ outputs: {}, prediction: { prediction 
 const same: OutputPair = { default: answer("a"), target: answer("a"), input: undefined }
 const other: OutputPair = { default: answer("a"), target: answer("b"), input: undefined }
 
+const latenciesOf = (random: () => number, { medianMs, spread, stalls }: Traffic, slower: number): () => number => {
+  const computed = latencies(random, spread, slower * medianMs / 10)
+  return stalls === undefined ? computed : () => computed() + (random() < stalls.share ? stalls.ms : 0)
+}
+
 /** Goes through the steps, each for its interval; a step that only holds goes on for so many intervals. */
 export const simulateRollout = (
   seed: number,
@@ -33,8 +42,8 @@ export const simulateRollout = (
   intervals = 1
 ): Ended => {
   const random = randomNumbers(seed)
-  const ofDefault = latencies(random, traffic.spread)
-  const ofTarget = latencies(random, traffic.spread, traffic.targetSlower)
+  const ofDefault = latenciesOf(random, traffic, 1)
+  const ofTarget = latenciesOf(random, traffic, traffic.targetSlower)
   for (const [index, percentage] of steps.entries()) {
     const monitor = new RolloutMonitor({ keepInputs: false })
     let isOver = false
@@ -65,13 +74,20 @@ export const simulateRollout = (
   return { decision: "advance" }
 }
 
-/** Shares of the outcomes of so many rollouts, and the requests that those rolled back needed, in ascending order. */
+/** Shares of the outcomes of so many rollouts, and the requests and seconds that those rolled back needed, ascending. */
 export const simulateRollouts = (
   runs: number,
   ...rest: Parameters<typeof simulateRollout> extends [number, ...infer Rest] ? Rest : never
 ) => {
   const ended = Array.from({ length: runs }, (_, run) => simulateRollout(run + 1, ...rest))
   const share = (decision: Ended["decision"]) => ended.filter((each) => each.decision === decision).length / runs
-  const needed = ended.flatMap((each) => each.decision === "roll_back" ? [each.requests] : []).sort((a, b) => a - b)
-  return { rolledBack: share("roll_back"), advanced: share("advance"), held: share("hold"), needed }
+  const neededOf = (unit: "requests" | "seconds") =>
+    ended.flatMap((each) => each.decision === "roll_back" ? [each[unit]] : []).sort((a, b) => a - b)
+  return {
+    rolledBack: share("roll_back"),
+    advanced: share("advance"),
+    held: share("hold"),
+    needed: neededOf("requests"),
+    seconds: neededOf("seconds")
+  }
 }

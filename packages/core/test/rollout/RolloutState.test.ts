@@ -64,6 +64,7 @@ describe("planOf", () => {
     assert.isUndefined(planFor({ analysis: undefined }).gates)
     assert.deepStrictEqual(planFor({ analysis: {} }).gates, {
       maxErrorRate: undefined,
+      maxP50Ratio: undefined,
       maxP99Ratio: undefined,
       minAgreement: undefined,
       minRequests: 100,

@@ -8,6 +8,7 @@ import { latencies, randomNumbers } from "./RandomNumbers.ts"
 
 const gates: RolloutGates = {
   maxErrorRate: 0.01,
+  maxP50Ratio: undefined,
   maxP99Ratio: 1.5,
   minAgreement: 0.95,
   minRequests: 100,
@@ -58,6 +59,29 @@ describe("judge", () => {
     const verdict = judged(counts, { stepElapsedMs: 1_000 })
     assert.strictEqual(verdict.decision, "roll_back")
     assert.match(verdict.reason, reason)
+  })
+
+  const byMedian = { ...gates, maxP50Ratio: 1.5, maxP99Ratio: undefined }
+
+  it("rolls back for a slower median on a few more requests than it may decide on", () => {
+    const verdict = judged(seen({ requests: 120, slower: 3 }), { gates: byMedian, stepElapsedMs: 1_000 })
+    assert.strictEqual(verdict.decision, "roll_back")
+    assert.match(verdict.reason, /p50 of [\d.]+ ms against [\d.]+ ms \(at most 1.5 times\)/)
+  })
+
+  it("takes a slow tail for no slow median", () => {
+    const { default: ofDefault, target, ...others } = seen({ requests: 600 })
+    const latency = LatencyHistogram.from(target.latency)
+    for (let i = 0; i < 200; i++) latency.record(10_000)
+    const tailed = { ...others, default: ofDefault, target: { ...target, requests: 800, latency: latency.counts() } }
+    assert.strictEqual(judged(tailed, { gates: byMedian }).decision, "advance")
+    assert.strictEqual(judged(tailed).decision, "roll_back")
+  })
+
+  it("holds a median that is above its gate by less than could be chance", () => {
+    const { decision, reason } = judged(seen({ requests: 150, slower: 1.75 }), { gates: byMedian })
+    assert.strictEqual(decision, "hold")
+    assert.match(reason, /p50 of/)
   })
 
   it("holds a target that is above a gate by less than could be chance", () => {

@@ -119,7 +119,15 @@ describe("docs/reference/registry.md", () => {
   const nested = {
     variants: ["fp32", "fp16", "int8"],
     batching: ["max_batch_size", "max_batch_cost", "window", "queue_capacity", "latency_target", "max_padded_waste"],
-    analysis: ["max_error_rate", "max_p99_ratio", "min_agreement", "min_requests", "interval", "examples"]
+    analysis: [
+      "max_error_rate",
+      "max_p50_ratio",
+      "max_p99_ratio",
+      "min_agreement",
+      "min_requests",
+      "interval",
+      "examples"
+    ]
   }
 
   it("has a row for every field of the registry and every option of the plugins", () => {
