@@ -82,6 +82,7 @@ export class Inference extends Context.Service<Inference, {
       const observer = makeRolloutObserver({
         rollouts,
         registry,
+        metrics,
         now,
         random: () => random.nextDoubleUnsafe(),
         later: (delayMs, wake) => {
@@ -95,7 +96,7 @@ export class Inference extends Context.Service<Inference, {
         version.use.enter(startedMs)
         const timeoutMs = request.timeoutMs ?? version.plan.timeoutMs
         const timings = { cache: 0, encode: 0, queue: 0, compute: 0 }
-        return { request, version, startedMs, timeoutMs, timings, monitor: observer.monitorOf(request, version) }
+        return { request, version, startedMs, timeoutMs, timings, monitor: observer.began(request, version) }
       }
 
       const refuse = (error: InferenceError): void => metrics.refused(errorCatalogue[error._tag].code)

@@ -12,10 +12,13 @@ import { CopyQueue, type CopyQueueOptions } from "./rollout/CopyQueue.ts"
 import { isVersionError, type RolloutMonitor } from "./rollout/RolloutMonitor.ts"
 import type { Rollouts } from "./rollout/Rollouts.ts"
 import type { ComputeCopy } from "./RolloutCopy.ts"
+import type { Metrics } from "./telemetry/Metrics.ts"
+import type { RolloutRole, VersionMetrics } from "./telemetry/VersionMeters.ts"
 
 export interface ObserverOptions extends CopyQueueOptions {
   readonly rollouts: Rollouts["Service"]
   readonly registry: ModelRegistry["Service"]
+  readonly metrics: Metrics["Service"]
   /** 0 to 1. */
   readonly random: () => number
   readonly compute: ComputeCopy
@@ -27,8 +30,14 @@ const canaryCopyEveryMs = 20
 /** A larger request would hold up others, though nobody waits for its copy. */
 const mostItems = 32
 
+/** Who is told how a target compares. */
+interface Comparison {
+  readonly monitor: RolloutMonitor
+  readonly target: VersionMetrics
+}
+
 export const makeRolloutObserver = (options: ObserverOptions) => {
-  const { compute, random, registry, rollouts } = options
+  const { compute, metrics, random, registry, rollouts } = options
   const queues = new Map<string, CopyQueue>()
   const queueOf = (model: string): CopyQueue => {
     const known = queues.get(model)
@@ -38,16 +47,26 @@ export const makeRolloutObserver = (options: ObserverOptions) => {
     return queue
   }
 
-  const compare = (monitor: RolloutMonitor, call: InferCall, ofDefault: InferResult, ofTarget: InferResult): void => {
+  const drop = ({ monitor, target }: Comparison): void => {
+    monitor.drop()
+    target.copyDropped()
+  }
+
+  const compare = (
+    { monitor, target }: Comparison,
+    call: InferCall,
+    ofDefault: InferResult,
+    ofTarget: InferResult
+  ): void => {
     const { input } = call.request
     ofDefault.items.forEach((item, i) => {
       const other = ofTarget.items[i]
       if (other === undefined || Result.isFailure(item) || Result.isFailure(other)) return
-      monitor.compare({
+      target.compared(monitor.compare({
         default: item.success,
         target: other.success,
         input: input._tag === "Items" ? input.items[i] : undefined
-      })
+      }))
     })
   }
 
@@ -70,35 +89,47 @@ export const makeRolloutObserver = (options: ObserverOptions) => {
       : byTarget || isDue(model)
     if (!wanted) return
     const own = registry.served(model, version)
+    const comparison = { monitor, target: metrics.recorder(model, routing.targetVersion) }
     const other = registry.served(model, byTarget ? undefined : routing.targetVersion)
-    if (other === undefined || answer.items.length > mostItems) return monitor.drop()
+    if (other === undefined || answer.items.length > mostItems) return drop(comparison)
     queueOf(model).offer({
       mayRun: () => other.queue.hasRoom && (own === undefined || own.queue.hasRoom),
-      drop: () => monitor.drop(),
+      drop: () => drop(comparison),
       run: (done) =>
         compute(call.request, other, (answered, tookMs) => {
-          if (routing.type === "shadow") record(monitor, "target", answered, tookMs)
+          if (routing.type === "shadow") record(monitor, comparison.target, "shadow", answered, tookMs)
           if (Result.isSuccess(answered)) {
-            if (byTarget) compare(monitor, call, answered.success, answer)
-            else compare(monitor, call, answer, answered.success)
+            if (byTarget) compare(comparison, call, answered.success, answer)
+            else compare(comparison, call, answer, answered.success)
           }
           done()
         })
     })
   }
 
-  const record = (monitor: RolloutMonitor, side: "default" | "target", answered: Answered, tookMs: number): void => {
+  const record = (
+    monitor: RolloutMonitor,
+    version: VersionMetrics,
+    role: RolloutRole,
+    answered: Answered,
+    tookMs: number
+  ): void => {
     const error = failureIn(answered)
     const failed = error !== undefined && isVersionError(error)
     // What was kept says nothing of the version, and nor does what the caller did wrong.
     const says = Result.isFailure(answered) ? failed : answered.success.cacheStatus !== "hit"
-    if (says) monitor.record(side, tookMs, failed)
+    if (!says) return
+    monitor.record(role === "default" ? "default" : "target", tookMs, failed)
+    version.rolloutRequest(role, failed)
   }
 
   return {
-    /** What a request that begins now is told to; undefined where its caller chose the version, or nothing is compared. */
-    monitorOf: ({ version }: InferRequest, served: ServedVersion): RolloutMonitor | undefined =>
-      version === undefined ? rollouts.monitor(served.plan.entry.model) : undefined,
+    /** A request begins. It is told to this monitor; undefined where its caller chose the version, or nothing is compared. */
+    began: ({ version }: InferRequest, served: ServedVersion): RolloutMonitor | undefined => {
+      if (version !== undefined) return undefined
+      served.metrics.assigned()
+      return rollouts.monitor(served.plan.entry.model)
+    },
     /** The caller has this answer. */
     ended: (call: InferCall, answered: Answered, tookMs: number): void => {
       const { monitor, version } = call
@@ -106,7 +137,7 @@ export const makeRolloutObserver = (options: ObserverOptions) => {
       const { model, version: name } = version.plan.entry
       const routing = rollouts.routing(model)
       if (routing?.type !== "canary" && routing?.type !== "shadow") return
-      record(monitor, name === routing.targetVersion ? "target" : "default", answered, tookMs)
+      record(monitor, version.metrics, name === routing.targetVersion ? "target" : "default", answered, tookMs)
       if (Result.isSuccess(answered)) copy(monitor, call, answered.success, routing)
     }
   }

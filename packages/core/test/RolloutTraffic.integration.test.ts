@@ -6,13 +6,14 @@ import { Inference } from "@sluice/core/Inference"
 import type { InferRequest } from "@sluice/core/InferRequest"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import { Rollouts } from "@sluice/core/rollout/Rollouts"
+import { Metrics } from "@sluice/core/telemetry/Metrics"
 import * as Effect from "effect/Effect"
 import * as Logger from "effect/Logger"
 import * as Result from "effect/Result"
 import { orders, sharedCells } from "./fixtures/ScriptedPlugin.ts"
 import { engineLayer, registryWith, scripted, turn } from "./LocalEngine.ts"
 
-type Needs = ModelRegistry | Inference | Rollouts
+type Needs = ModelRegistry | Inference | Rollouts | Metrics
 
 const test = (
   name: string,
@@ -66,6 +67,17 @@ const toldThat = Effect.fnUntraced(
   }
 )
 
+/** What the metrics page has of rollouts, by the version and its role where there is one. */
+const counted = Effect.gen(function*() {
+  const { snapshot } = yield* Metrics
+  const samples = (yield* snapshot).flatMap(({ name, values }) => values.map((sample) => ({ name, ...sample })))
+  return (name: string, version: string, role?: string): number | undefined =>
+    samples.find((sample) =>
+      sample.name === `sluice_rollout_${name}_total` && sample.labels["version"] === version &&
+      sample.labels["role"] === role
+    )?.value
+})
+
 describe("a canary", () => {
   const canary = { type: "canary", canary_percentage: 30, target_version: "v2" }
 
@@ -83,6 +95,12 @@ describe("a canary", () => {
     assert.strictEqual(target.requests, 2 * share * keys.length)
     assert.strictEqual(ofDefault.requests, 2 * (1 - share) * keys.length)
     assert.strictEqual(target.errors + ofDefault.errors, 0)
+    const found = yield* counted
+    assert.strictEqual(found("assignments", "v2"), target.requests)
+    assert.strictEqual(found("assignments", "v1"), ofDefault.requests, "who names a version is not assigned one")
+    assert.strictEqual(found("requests", "v2", "target"), target.requests)
+    assert.strictEqual(found("requests", "v1", "default"), ofDefault.requests)
+    assert.strictEqual(found("requests", "v1", "target"), undefined)
   })
 
   test("compares what its target answers with what the default would have", canary, function*() {
@@ -90,6 +108,9 @@ describe("a canary", () => {
     const { comparison } = yield* toldThat(({ comparison }) => comparison.items > 0)
     assert.strictEqual(comparison.agreed, 0)
     assert.strictEqual(comparison.maxAbs, 1)
+    const found = yield* counted
+    assert.isAtLeast(found("compared_items", "v2") ?? 0, comparison.items)
+    assert.deepStrictEqual([found("agreed_items", "v2"), found("compared_items", "v1")], [0, 0])
   })
 
   test("counts failures of its own, and not what callers did wrong", canary, function*() {
@@ -103,6 +124,9 @@ describe("a canary", () => {
     const { default: ofDefault, target } = yield* toldThat(() => true)
     assert.isAbove(target.errors, 0)
     assert.strictEqual(target.errors + ofDefault.errors, 50)
+    const found = yield* counted
+    assert.strictEqual(found("request_errors", "v2", "target"), target.errors)
+    assert.strictEqual(found("request_errors", "v1", "default"), ofDefault.errors)
   })
 
   test(
@@ -124,6 +148,9 @@ describe("a shadow", () => {
     const { comparison, target } = yield* toldThat(({ target }) => target.requests > 0)
     assert.isAbove(target.requests, 0)
     assert.strictEqual(comparison.agreed, 0)
+    const found = yield* counted
+    assert.isAtLeast(found("requests", "v2", "shadow") ?? 0, target.requests)
+    assert.strictEqual(found("assignments", "v2"), 0)
   })
 
   test("shows nobody its failures", { ...shadow, target_version: "v2" }, function*() {
@@ -139,6 +166,9 @@ describe("an A/B test", () => {
     const share = versions.filter((version) => version === "v2").length / keys.length
     assert.isAbove(share, 0.65)
     assert.isBelow(share, 0.85)
+    const found = yield* counted
+    assert.strictEqual(found("assignments", "v2"), share * keys.length)
+    assert.strictEqual(found("assignments", "v1"), keys.length - share * keys.length)
     const list = yield* (yield* ModelRegistry).list
     assert.deepStrictEqual(list.map(({ traffic_percent, version }) => [version, traffic_percent]), [
       ["v1", 25],

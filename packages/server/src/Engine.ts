@@ -19,6 +19,7 @@ import { PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
 import type { Registry } from "@sluice/core/registry/RegistryEntry"
 import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
 import { rolloutAudit } from "@sluice/core/rollout/RolloutAudit"
+import { rolloutMetrics } from "@sluice/core/rollout/RolloutMetrics"
 import { Rollouts } from "@sluice/core/rollout/Rollouts"
 import * as RolloutStoreFile from "@sluice/core/rollout/RolloutStoreFile"
 import * as RolloutStoreRedis from "@sluice/core/rollout/RolloutStoreRedis"
@@ -83,7 +84,7 @@ export const engineLayer = (settings: Settings, registry: Registry, cores: numbe
     policy: { type: "consecutive", failures: settings.breaker.failures },
     openDuration: settings.breaker.openDuration
   })
-  return Layer.merge(Inference.layerLocal, rolloutAudit).pipe(
+  return Layer.mergeAll(Inference.layerLocal, rolloutAudit, rolloutMetrics).pipe(
     Layer.provideMerge(registryHost),
     Layer.provideMerge(Layer.mergeAll(models, cacheLayer(settings, redis), breaker)),
     Layer.provideMerge(rolloutsLayer(settings, redis)),

@@ -1,7 +1,7 @@
 /**
  * A rollout as this process follows it: the state it knows, how that routes, and what it counts in the present step.
  */
-import type { RolloutStatus } from "@sluice/domain/RolloutStatus"
+import type { RolloutPhase, RolloutStatus } from "@sluice/domain/RolloutStatus"
 import type { Routing } from "./Assignment.ts"
 import { comparisonOf, type RolloutCounts, sideOf } from "./RolloutCounts.ts"
 import { RolloutMonitor } from "./RolloutMonitor.ts"
@@ -13,6 +13,15 @@ import { type Evidence, type RolloutState, routingOf } from "./RolloutState.ts"
  * has another one, of a process that serves another registry.
  */
 export type Standing = "unknown" | "kept" | "superseded"
+
+/** Where a rollout stands, as this process knows. */
+export interface RolloutPosition {
+  readonly model: string
+  readonly targetVersion: string
+  readonly phase: RolloutPhase
+  /** 0 to 100. */
+  readonly percentage: number
+}
 
 /** Examples of disagreement that a decision keeps: fifty decisions are read every second. */
 const examplesOfDecision = 3
@@ -40,6 +49,14 @@ export class FollowedRollout {
 
   get standing(): Standing {
     return this.#standing
+  }
+
+  get position(): RolloutPosition {
+    const { model, targetVersion } = this.#plan
+    const { percentage, phase } = this.#state
+    return this.#standing === "unknown"
+      ? { model, targetVersion, phase: "paused", percentage: 0 }
+      : { model, targetVersion, phase, percentage }
   }
 
   get routing(): Routing {
@@ -75,16 +92,16 @@ export class FollowedRollout {
 
   status(counts: RolloutCounts): RolloutStatus {
     const { defaultVersion, model, targetVersion, type } = this.#plan
-    const { decisions, percentage, phase, revision } = this.#state
-    const isUnknown = this.#standing === "unknown"
+    const { decisions, revision } = this.#state
+    const { percentage, phase } = this.position
     return {
       model,
       type,
-      phase: isUnknown ? "paused" : phase,
+      phase,
       default_version: defaultVersion,
       target_version: targetVersion,
-      percentage: isUnknown ? 0 : percentage,
-      revision: isUnknown ? 0 : revision,
+      percentage,
+      revision: this.#standing === "unknown" ? 0 : revision,
       ...this.#summary(counts, Infinity),
       decisions
     }

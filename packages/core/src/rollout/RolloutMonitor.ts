@@ -75,8 +75,8 @@ export class RolloutMonitor {
     counted.latency.record(latencyMs)
   }
 
-  /** An item that both versions computed. */
-  compare(pair: OutputPair): void {
+  /** Takes an item that both versions computed, and says whether they agree. */
+  compare(pair: OutputPair): boolean {
     const { agrees, cosine, maxAbs } = compareOutputs(pair.default, pair.target)
     this.#items++
     if (agrees) this.#agreed++
@@ -86,6 +86,7 @@ export class RolloutMonitor {
       this.#cosineSum += cosine
       this.#cosines++
     }
+    return agrees
   }
 
   /** An item that was to be compared, and was not for want of room. */

@@ -16,7 +16,7 @@ import * as Semaphore from "effect/Semaphore"
 import { randomUUID } from "node:crypto"
 import type { ModelEntry } from "../registry/RegistryEntry.ts"
 import type { Routing } from "./Assignment.ts"
-import { FollowedRollout } from "./FollowedRollout.ts"
+import { FollowedRollout, type RolloutPosition } from "./FollowedRollout.ts"
 import { emptyCounts, mergeCounts } from "./RolloutCounts.ts"
 import type { RolloutMonitor } from "./RolloutMonitor.ts"
 import { planOf } from "./RolloutPlan.ts"
@@ -77,6 +77,8 @@ export class Rollouts extends Context.Service<Rollouts, {
    * that it began with: the next step has another.
    */
   readonly monitor: (model: string) => RolloutMonitor | undefined
+  /** Of the rollouts that can move, as this process knows. */
+  readonly positions: () => ReadonlyArray<RolloutPosition>
   readonly status: (model: string) => Effect.Effect<RolloutStatus, ModelNotFound>
   /** Does what an operator asks for, if the revision is the expected one where one is given. */
   readonly act: (
@@ -301,6 +303,7 @@ const make = Effect.gen(function*() {
     configure: (models) => Semaphore.withPermit(turn, configure(models)),
     routing: (model) => followed.get(model)?.routing ?? fixed.get(model)?.routing,
     monitor: (model) => followed.get(model)?.monitor,
+    positions: () => Array.from(followed.values(), ({ position }) => position),
     status: (model) => Semaphore.withPermit(turn, status(model)),
     act: (model, action, by, ifRevision) => Semaphore.withPermit(turn, act(model, action, by, ifRevision)),
     onDecision: (listener) => {

@@ -7,7 +7,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { CacheOperation } from "../cache/CacheStore.ts"
-import type { MetricsPage } from "./MetricsPage.ts"
+import type { MetricsPage, RolloutMeters } from "./MetricsPage.ts"
 import type { MetricsSnapshot } from "./MetricsSnapshot.ts"
 import type { PrometheusPage } from "./PrometheusPage.ts"
 import { VersionMeters, type VersionMetrics } from "./VersionMeters.ts"
@@ -30,6 +30,8 @@ export class Metrics extends Context.Service<Metrics, {
   readonly cacheStoreError: (operation: CacheOperation) => void
   /** A request was refused before its version was known. Its model's name is the caller's word, so it is no label. */
   readonly refused: (errorCode: string) => void
+  /** Shows rollouts from now on: those that are there when a page is made. */
+  readonly showRollouts: (read: () => Iterable<RolloutMeters>) => void
   readonly render: Effect.Effect<MetricsPage, MetricsError>
   /** The page's numbers, for a page of several processes. Empty where no page is served. */
   readonly snapshot: Effect.Effect<MetricsSnapshot, MetricsError>
@@ -69,7 +71,11 @@ const forgetful: VersionMetrics = {
   inline: ignoreEvent,
   cacheItems: ignoreEvent,
   circuitTransition: ignoreEvent,
-  workerRestarted: ignoreEvent
+  workerRestarted: ignoreEvent,
+  assigned: ignoreEvent,
+  rolloutRequest: ignoreEvent,
+  compared: ignoreEvent,
+  copyDropped: ignoreEvent
 }
 
 const make = Effect.fnUntraced(function*(enabled: boolean) {
@@ -77,6 +83,7 @@ const make = Effect.fnUntraced(function*(enabled: boolean) {
   // Zero from the start, so that the first failure is an increase that an alert can see.
   const cacheStoreErrors = new Map<CacheOperation, number>([["getMany", 0], ["setMany", 0], ["clear", 0], ["stats", 0]])
   const refusals = new Map<string, number>()
+  let rollouts: () => Iterable<RolloutMeters> = () => []
 
   function* versions() {
     for (const ofModel of models.values()) yield* ofModel.values()
@@ -93,7 +100,7 @@ const make = Effect.fnUntraced(function*(enabled: boolean) {
   // The library takes 60 ms to load, which the first page pays and not the start of the server.
   const page = yield* Effect.cached(attempt(async () => {
     const { prometheusPage } = await import("./PrometheusPage.ts")
-    return prometheusPage({ versions, cacheStoreErrors, refusals })
+    return prometheusPage({ versions, rollouts: () => rollouts(), cacheStoreErrors, refusals })
   }))
   const ofPage = <A>(whenOff: A, take: (page: PrometheusPage) => Promise<A>) =>
     enabled ? Effect.flatMap(page, (page) => attempt(() => take(page))) : Effect.succeed(whenOff)
@@ -110,6 +117,9 @@ const make = Effect.fnUntraced(function*(enabled: boolean) {
     workerRestarted: (model, version) => recorder(model, version).workerRestarted(),
     cacheStoreError: (operation) => count(cacheStoreErrors, operation),
     refused: (errorCode) => count(refusals, errorCode),
+    showRollouts: (read) => {
+      rollouts = read
+    },
     render: ofPage({ contentType: "text/plain; charset=utf-8", body: "" }, (page) => page.render()),
     snapshot: ofPage<MetricsSnapshot>([], (page) => page.snapshot())
   })

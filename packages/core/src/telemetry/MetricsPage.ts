@@ -2,6 +2,7 @@
  * The page that Prometheus reads, and what it is made of.
  */
 import type { CacheOperation } from "../cache/CacheStore.ts"
+import type { RolloutPosition } from "../rollout/FollowedRollout.ts"
 import type { VersionMeters } from "./VersionMeters.ts"
 
 export interface MetricsPage {
@@ -9,9 +10,16 @@ export interface MetricsPage {
   readonly body: string
 }
 
+/** A rollout, and how often each decision about it was made by this process. */
+export interface RolloutMeters extends RolloutPosition {
+  readonly decisions: ReadonlyMap<string, number>
+}
+
 export interface Meters {
   /** Every registered version's. */
   readonly versions: () => Iterable<VersionMeters>
+  /** The models' that have one that can move. */
+  readonly rollouts: () => Iterable<RolloutMeters>
   /** Failures of the cache's store, by operation. */
   readonly cacheStoreErrors: ReadonlyMap<CacheOperation, number>
   /** Requests refused before a version was chosen, by the error's code. */

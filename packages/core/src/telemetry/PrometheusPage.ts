@@ -1,83 +1,13 @@
 /**
  * The metrics page in Prometheus' text format, with Node's process metrics. Loaded with the first page, never before.
  */
-import { type Aggregator, collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client"
+import { collectDefaultMetrics, Registry } from "prom-client"
+import { addCounter, addGauge, CountedHistogram, type Labels, type Sample, type Series } from "./CountedMetrics.ts"
 import type { Distribution } from "./Distribution.ts"
 import type { Meters, MetricsPage } from "./MetricsPage.ts"
 import type { MetricsSnapshot } from "./MetricsSnapshot.ts"
+import { addRolloutSeries } from "./RolloutSeries.ts"
 import { CIRCUIT_STATES, STAGES, type VersionMeters } from "./VersionMeters.ts"
-
-type Labels = Readonly<Record<string, string>>
-type Sample = readonly [labels: Labels, value: number]
-type Series = readonly [labels: Labels, distribution: Distribution]
-
-interface Description {
-  readonly name: string
-  readonly help: string
-  readonly labels: ReadonlyArray<string>
-}
-
-/** A histogram that shows distributions counted elsewhere. */
-class CountedHistogram extends Histogram {
-  readonly #description: Description
-  readonly #series: () => ReadonlyArray<Series>
-
-  constructor(registry: Registry, description: Description, series: () => ReadonlyArray<Series>) {
-    super({ name: description.name, help: description.help, labelNames: description.labels, registers: [registry] })
-    this.#description = description
-    this.#series = series
-  }
-
-  /** What prom-client 15 renders a histogram's text by, and what its own `get` is made of. */
-  getForPromString() {
-    const { help, name } = this.#description
-    const values = this.#series().flatMap(([sharedLabels, { bounds, count, counts, sum }]) => {
-      let cumulative = 0
-      const buckets = bounds.map((bound, index) => {
-        cumulative += counts[index] ?? 0
-        return { metricName: `${name}_bucket`, labels: { le: String(bound) }, sharedLabels, value: cumulative }
-      })
-      return [
-        ...buckets,
-        { metricName: `${name}_bucket`, labels: { le: "+Inf" }, sharedLabels, value: count },
-        { metricName: `${name}_sum`, labels: {}, sharedLabels, value: sum },
-        { metricName: `${name}_count`, labels: {}, sharedLabels, value: count }
-      ]
-    })
-    return Promise.resolve({ name, help, type: "histogram", aggregator: "sum", values })
-  }
-}
-
-const addCounter = (registry: Registry, { help, labels, name }: Description, samples: () => ReadonlyArray<Sample>) =>
-  new Counter({
-    name,
-    help,
-    labelNames: labels,
-    registers: [registry],
-    collect() {
-      this.reset()
-      for (const [sampleLabels, value] of samples()) this.inc(sampleLabels, value)
-    }
-  })
-
-/** `aggregator` makes one value of those that several processes have. */
-const addGauge = (
-  registry: Registry,
-  { help, labels, name }: Description,
-  aggregator: Aggregator,
-  samples: () => ReadonlyArray<Sample>
-) =>
-  new Gauge({
-    name,
-    help,
-    labelNames: labels,
-    aggregator,
-    registers: [registry],
-    collect() {
-      this.reset()
-      for (const [sampleLabels, value] of samples()) this.set(sampleLabels, value)
-    }
-  })
 
 /** The library's own type has a number where it gives a name. */
 const snapshotOf = (metrics: Awaited<ReturnType<Registry["getMetricsAsJSON"]>>): MetricsSnapshot =>
@@ -289,5 +219,6 @@ export const prometheusPage = (meters: Meters): PrometheusPage => {
     { name: "sluice_worker_restarts_total", help: "Workers of the version that ended and were replaced.", labels: ids },
     each((of) => of.workerRestarts)
   )
+  addRolloutSeries(registry, meters)
   return { render: () => renderPage(registry), snapshot: async () => snapshotOf(await registry.getMetricsAsJSON()) }
 }

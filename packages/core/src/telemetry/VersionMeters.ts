@@ -21,6 +21,14 @@ export type DropReason = (typeof DROP_REASONS)[number]
 export const REFUSAL_REASONS = ["queue_full", "too_late"] as const
 export type RefusalReason = (typeof REFUSAL_REASONS)[number]
 
+/** What a version is in a rollout; a target is a `shadow` where it only computes copies. */
+export type RolloutRole = "default" | "target" | "shadow"
+
+export interface RoleCounts {
+  requests: number
+  errors: number
+}
+
 /** Where a version's events are told. Every member is synchronous and cannot fail; durations are in seconds. */
 export interface VersionMetrics {
   /** A request was answered; with an error of this catalogue code, if one is given. */
@@ -48,6 +56,14 @@ export interface VersionMetrics {
   readonly cacheItems: (hits: number, misses: number) => void
   readonly circuitTransition: (from: CircuitState, to: CircuitState) => void
   readonly workerRestarted: () => void
+  /** A request that named no version was given this one. */
+  readonly assigned: () => void
+  /** A rollout counted a request that it computed in this role. */
+  readonly rolloutRequest: (role: RolloutRole, failed: boolean) => void
+  /** An item that it computed as a target was compared with the default's. */
+  readonly compared: (agrees: boolean) => void
+  /** A copy for comparison with it was not computed. */
+  readonly copyDropped: () => void
 }
 
 const inferenceCodes = InferenceError.members.map((error) => errorCatalogue[error.fields._tag.schema.literal].code)
@@ -76,6 +92,10 @@ export class VersionMeters implements VersionMetrics {
   cacheHits = 0
   cacheMisses = 0
   workerRestarts = 0
+  assignments = 0
+  comparedItems = 0
+  agreedItems = 0
+  droppedCopies = 0
   circuit: CircuitState = "closed"
   /** Zero from the start, so that the first error is an increase that an alert can see. */
   readonly errors = new Map<string, number>(inferenceCodes.map((code) => [code, 0]))
@@ -83,6 +103,8 @@ export class VersionMeters implements VersionMetrics {
   readonly circuitTransitions = new Map<string, number>(circuitEdges.map(([from, to]) => [`${from}>${to}`, 0]))
   readonly drops = new Map<string, number>(DROP_REASONS.map((reason) => [reason, 0]))
   readonly refusals = new Map<string, number>(REFUSAL_REASONS.map((reason) => [reason, 0]))
+  /** Of the roles that it has had. */
+  readonly rolloutRoles = new Map<RolloutRole, RoleCounts>()
   readonly duration = new Distribution(DURATION_BUCKETS)
   readonly batchSize = new Distribution(BATCH_SIZE_BUCKETS)
   readonly delay = new Distribution(DURATION_BUCKETS)
@@ -166,5 +188,25 @@ export class VersionMeters implements VersionMetrics {
 
   workerRestarted(): void {
     this.workerRestarts++
+  }
+
+  assigned(): void {
+    this.assignments++
+  }
+
+  rolloutRequest(role: RolloutRole, failed: boolean): void {
+    const counts = this.rolloutRoles.get(role) ?? { requests: 0, errors: 0 }
+    this.rolloutRoles.set(role, counts)
+    counts.requests++
+    if (failed) counts.errors++
+  }
+
+  compared(agrees: boolean): void {
+    this.comparedItems++
+    if (agrees) this.agreedItems++
+  }
+
+  copyDropped(): void {
+    this.droppedCopies++
   }
 }

@@ -39,6 +39,9 @@ describe("a page of several processes", () => {
         version.request(0.2, "overloaded")
         version.queueLength(3)
         version.loaded(true)
+        version.assigned()
+        version.rolloutRequest("target", true)
+        version.compared(true)
         refused("model_not_found")
       })
       const other = yield* processOf(({ registerVersion }) => {
@@ -47,6 +50,10 @@ describe("a page of several processes", () => {
         version.queueLength(4)
         version.loaded(true)
         version.circuitTransition("closed", "open")
+        version.assigned()
+        version.rolloutRequest("target", false)
+        version.rolloutRequest("default", false)
+        version.compared(false)
       })
       const { body, contentType } = yield* renderTogether([one, other])
       assert.strictEqual(contentType, "text/plain; version=0.0.4; charset=utf-8")
@@ -62,7 +69,13 @@ describe("a page of several processes", () => {
         [`sluice_queue_length{${ids}}`]: 7,
         [`sluice_model_loaded{${ids}}`]: 1,
         sluice_models_loaded: 1,
-        [`sluice_circuit_state{${ids}}`]: 2
+        [`sluice_circuit_state{${ids}}`]: 2,
+        [`sluice_rollout_assignments_total{${ids}}`]: 2,
+        [`sluice_rollout_requests_total{${ids},role="target"}`]: 2,
+        [`sluice_rollout_requests_total{${ids},role="default"}`]: 1,
+        [`sluice_rollout_request_errors_total{${ids},role="target"}`]: 1,
+        [`sluice_rollout_compared_items_total{${ids}}`]: 2,
+        [`sluice_rollout_agreed_items_total{${ids}}`]: 1
       }
       for (const [series, value] of Object.entries(expected)) {
         assert.closeTo(samples.get(series) ?? NaN, value, 1e-9, series)

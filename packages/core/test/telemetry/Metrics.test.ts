@@ -63,7 +63,11 @@ describe("Metrics", () => {
         `sluice_cache_items_total{model="m",result="miss",version="v1"}`,
         `sluice_circuit_state{${ids}}`,
         `sluice_circuit_transitions_total{from="closed",model="m",to="open",version="v1"}`,
-        `sluice_worker_restarts_total{${ids}}`
+        `sluice_worker_restarts_total{${ids}}`,
+        `sluice_rollout_assignments_total{${ids}}`,
+        `sluice_rollout_compared_items_total{${ids}}`,
+        `sluice_rollout_agreed_items_total{${ids}}`,
+        `sluice_rollout_dropped_copies_total{${ids}}`
       ]
       for (const series of expected) assert.strictEqual(samples.get(series), 0, series)
       assert.strictEqual(samples.get("sluice_models_loaded"), 0)
@@ -114,6 +118,32 @@ describe("Metrics", () => {
         [`sluice_cache_store_errors_total{operation="getMany"}`]: 1,
         [`sluice_requests_refused_total{code="model_not_found"}`]: 1
       })
+    }).pipe(enabled))
+
+  it.effect("shows what a version did in each role of a rollout, and no role that it never had", () =>
+    Effect.gen(function*() {
+      const { registerVersion } = yield* Metrics
+      const version = registerVersion("m", "v1")
+      version.assigned()
+      version.rolloutRequest("shadow", false)
+      version.rolloutRequest("target", false)
+      version.rolloutRequest("target", true)
+      version.compared(true)
+      version.compared(false)
+      version.copyDropped()
+      const found = yield* page
+      assert.deepStrictEqual(ownSamples(found), {
+        [`sluice_rollout_assignments_total{${ids}}`]: 1,
+        [`sluice_rollout_requests_total{model="m",role="shadow",version="v1"}`]: 1,
+        [`sluice_rollout_requests_total{model="m",role="target",version="v1"}`]: 2,
+        [`sluice_rollout_request_errors_total{model="m",role="target",version="v1"}`]: 1,
+        [`sluice_rollout_compared_items_total{${ids}}`]: 2,
+        [`sluice_rollout_agreed_items_total{${ids}}`]: 1,
+        [`sluice_rollout_dropped_copies_total{${ids}}`]: 1
+      })
+      const errorsOf = (role: string) =>
+        found.samples.get(`sluice_rollout_request_errors_total{model="m",role="${role}",version="v1"}`)
+      assert.deepStrictEqual([errorsOf("shadow"), errorsOf("default")], [0, undefined])
     }).pipe(enabled))
 
   it.effect("puts batches, delays and stages into their own histograms", () =>

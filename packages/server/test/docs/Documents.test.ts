@@ -163,7 +163,11 @@ describe("docs/reference/metrics.md", () => {
   it.effect("has every metric of ours with its type and its labels", () =>
     Effect.gen(function*() {
       const metrics = yield* Metrics
-      metrics.registerVersion("sentiment", "v1")
+      metrics.registerVersion("sentiment", "v1").rolloutRequest("target", false)
+      const decisions = new Map([["advance", 0]])
+      metrics.showRollouts(() => [
+        { model: "sentiment", targetVersion: "v1", phase: "running", percentage: 5, decisions }
+      ])
       metrics.refused("model_not_found")
       const own = yield* metrics.render
       const ofPrimary = yield* renderTogether(yield* new MetricsCollector(() => undefined).collect)
