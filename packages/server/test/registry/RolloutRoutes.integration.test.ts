@@ -4,6 +4,7 @@
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { call } from "../harness/Http.ts"
+import { metrics } from "../harness/Metrics.ts"
 import { TestServer } from "../harness/ServerProcess.ts"
 import { irisRegistry } from "./RegistryServer.ts"
 
@@ -55,6 +56,19 @@ layer(TestServer.layer({ registry }), { excludeTestServices: true })("rollouts o
       const resumed = yield* act({ action: "resume" })
       assert.strictEqual(resumed.phase, "running")
       assert.isAbove(resumed.revision, revision)
+    }))
+
+  it.effect("are on the metrics page as they stand, with what was done by hand", () =>
+    Effect.gen(function*() {
+      const decided = `sluice_rollout_decisions_total{model="iris",decision="set_percentage"}`
+      const before = (yield* metrics).get(decided) ?? NaN
+      yield* call({ path, body: { action: "set_percentage", percentage: 35 } })
+      const samples = yield* metrics
+      const { phase } = yield* status
+      assert.strictEqual(samples.get(decided), before + 1)
+      assert.strictEqual(samples.get(`sluice_rollout_phase{model="iris",phase="${phase}"}`), 1)
+      assert.strictEqual(samples.get(`sluice_rollout_target_ratio{model="iris",version="v2"}`), 0.35)
+      assert.isUndefined(samples.get(`sluice_rollout_phase{model="pinned",phase="running"}`), "it has none that moves")
     }))
 
   it.effect("are changed only as somebody saw them, where they say so", () =>
