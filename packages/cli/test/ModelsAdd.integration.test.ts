@@ -134,6 +134,20 @@ describe("sluice models add", () => {
       assert.strictEqual(readFileSync(registry, "utf8"), before)
     }))
 
+  it.live("writes the first model of a registry that has none", () =>
+    Effect.gen(function*() {
+      const { env, folder, registry } = yield* registryFolder
+      for (const text of ["# Ours\r\n", "models: {} # none yet\r\n", ""]) {
+        writeFileSync(registry, text)
+        const args = ["models", "add", "iris", "--path", join(folder, "models/iris/model.onnx")]
+        const { code, stderr } = yield* sluice(args, { env })
+        assert.strictEqual(code, 0, stderr)
+        const after = readFileSync(registry, "utf8")
+        assert.include(after, "path: \"models/iris/model.onnx\"")
+        assert.notMatch(after, text === "" ? /\r/ : /[^\r]\n/)
+      }
+    }))
+
   it.live("adds later versions as candidates, and replaces one that it is told to", () =>
     Effect.gen(function*() {
       const { env, folder, registry } = yield* registryFolder

@@ -4,8 +4,7 @@
 import { modelFiles } from "@sluice/core/execution/ModelFiles"
 import { type FileReport, inspectFile } from "@sluice/core/registry/FileInspection"
 import { type ChosenPlugin, PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
-import { writeVersion } from "@sluice/core/registry/RegistryEdit"
-import { readRegistry } from "@sluice/core/registry/RegistryFile"
+import { registeredModels, writeVersion } from "@sluice/core/registry/RegistryEdit"
 import { onlyModel } from "@sluice/core/store/SnapshotFiles"
 import { isModelName, modelId } from "@sluice/domain/Ids"
 import { loadSettings } from "@sluice/server/config/LoadSettings"
@@ -79,11 +78,6 @@ const sentenceFactsOf = (plugin: ChosenPlugin, path: string) =>
     ? sentenceFacts(textOf(join(dirname(path), "modules.json")), textOf(join(dirname(path), "1_Pooling/config.json")))
     : undefined
 
-/** The models that the registry has now; a registry that is not there yet has none. */
-const modelsOf = Effect.fnUntraced(function*(file: string) {
-  return existsSync(file) ? (yield* readRegistry(file)).models : []
-})
-
 const render = (id: string, file: string, entry: object, plugin: ChosenPlugin, report: FileReport | undefined) =>
   [
     ...(report === undefined ? [] : [renderReport(report), ""]),
@@ -99,7 +93,7 @@ export const runAdd = Effect.fnUntraced(
     const { name, version } = yield* parseName(options.name)
     const { settings } = yield* loadSettings({ env: process.env })
     const registry = Option.getOrElse(options.registry, () => settings.models.registry)
-    const known = (yield* modelsOf(registry)).find((model) => model.name === name)
+    const known = (yield* registeredModels(registry)).find((model) => model.name === name)
     const before = known?.versions.find((each) => each.version === version)
     if (before !== undefined && !options.replace) {
       return yield* failed(

@@ -16,9 +16,6 @@ export interface Addition {
   readonly replace: boolean
 }
 
-const mistake = (file: string, problem: string) =>
-  Result.fail(new ConfigError({ mistakes: [{ source: file, problem }] }))
-
 const parse = (text: string): Document => parseDocument(text, { stringKeys: true, uniqueKeys: false })
 
 const pairOf = (map: YAMLMap, key: string): Pair | undefined =>
@@ -34,28 +31,60 @@ const lineEnd = (text: string, offset: number): number => {
   return end < 0 ? text.length : end
 }
 
+/** In which column of its line an offset stands. */
+const columnOf = (text: string, offset: number): number => offset - (text.lastIndexOf("\n", offset - 1) + 1)
+
+const writing = { lineWidth: 0, defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN" } as const
+
 /** A key with its value as YAML, of which strings are quoted as the registries are written; indented by `column`. */
-const render = (key: string, value: unknown, column: number): string => {
-  const document = new Document({ [key]: value })
-  const text = document.toString({ lineWidth: 0, defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN" })
-  return text.trimEnd().split("\n").join(`\n${" ".repeat(column)}`)
+const renderBlock = (key: string, value: unknown, column: number): string =>
+  new Document({ [key]: value }).toString(writing).trimEnd().split("\n").join(`\n${" ".repeat(column)}`)
+
+/** The same on one line, as it stands between braces. */
+const renderFlow = (key: string, value: unknown): string =>
+  new Document({ [key]: value }).toString({ ...writing, collectionStyle: "flow" }).trim().slice(1, -1).trim()
+
+/** The text with the lines after the one that `offset` stands on, or has just ended. */
+const insertLines = (text: string, offset: number, column: number, lines: string): string => {
+  const end = lineEnd(text, offset)
+  return `${text.slice(0, end)}\n${" ".repeat(column)}${lines}${text.slice(end) || "\n"}`
 }
 
-/** The text with the pair in the block mapping, by inserting or exchanging lines; undefined where it is written otherwise. */
-const splice = (text: string, map: YAMLMap, key: string, value: unknown): string | undefined => {
+/** Puts the pair between the braces of a mapping; undefined where it has none. */
+const spliceFlow = (text: string, map: YAMLMap, key: string, value: unknown): string | undefined => {
+  const old = pairOf(map, key)
+  const last = old ?? map.items.at(-1)
+  const end = (rangeOf(last?.value) ?? rangeOf(last?.key))?.[1]
+  const start = rangeOf(old?.key)?.[0]
+  if (end === undefined || (old !== undefined && start === undefined)) return undefined
+  const rendered = renderFlow(key, value)
+  return `${start === undefined ? `${text.slice(0, end)}, ` : text.slice(0, start)}${rendered}${text.slice(end)}`
+}
+
+/** Puts the pair on the lines after `{}`, which it takes the place of; undefined where the key before it has no line. */
+const spliceEmpty = (text: string, map: YAMLMap, parent: YAMLMap, key: string, value: unknown): string | undefined => {
+  const braces = rangeOf(map)
+  const owner = rangeOf(parent.items.find((pair) => pair.value === map)?.key)
+  if (braces === undefined || owner === undefined || parent.flow === true) return undefined
+  const before = text.slice(0, braces[0]).trimEnd()
+  const column = columnOf(text, owner[0]) + 2
+  return insertLines(before + text.slice(braces[1]), before.length, column, renderBlock(key, value, column))
+}
+
+/** Puts the pair on lines of its own; undefined where the mapping is written otherwise. */
+const spliceBlock = (text: string, map: YAMLMap, key: string, value: unknown): string | undefined => {
   const first = rangeOf(map.items[0]?.key)
-  if (map.flow === true || first === undefined) return undefined
-  const column = first[0] - (text.lastIndexOf("\n", first[0] - 1) + 1)
+  if (first === undefined) return undefined
+  const column = columnOf(text, first[0])
   const old = pairOf(map, key)
   const last = old ?? map.items.at(-1)
   const place = rangeOf(last?.value) ?? rangeOf(last?.key)
   const start = rangeOf(old?.key)?.[0]
   if (place === undefined || (old !== undefined && start === undefined)) return undefined
-  const end = lineEnd(text, place[1])
-  const rendered = render(key, value, column)
+  const rendered = renderBlock(key, value, column)
   return start === undefined
-    ? `${text.slice(0, end)}\n${" ".repeat(column)}${rendered}${text.slice(end) || "\n"}`
-    : `${text.slice(0, start)}${rendered}${text.slice(end) || "\n"}`
+    ? insertLines(text, place[1], column, rendered)
+    : `${text.slice(0, start)}${rendered}${text.slice(lineEnd(text, place[1])) || "\n"}`
 }
 
 interface Step {
@@ -73,43 +102,90 @@ const stepOf = (document: Document, { entry, model, version }: Addition): Step =
     : { path: ["models"], value: { [model]: whole } }
 }
 
-const setStep = (text: string, { path, value }: Step, expected: unknown): string => {
+/** The text with the pair in it and every other character as it was; undefined where that is not simply done. */
+const splice = (text: string, { path, value }: Step): string | undefined => {
   const document = parse(text)
-  const map = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1))
-  const spliced = isMap(map) ? splice(text, map, path.at(-1) ?? "", value) : undefined
-  if (spliced !== undefined && isDeepStrictEqual(parse(spliced).toJS(), expected)) return spliced
-  // Written on one line, or empty: the parser's own way of writing, which keeps comments and not every space.
-  document.setIn(path, document.createNode(value))
-  return document.toString({ lineWidth: 0 })
+  const mapAt = (path: ReadonlyArray<string>) => path.length === 0 ? document.contents : document.getIn(path)
+  const map = mapAt(path.slice(0, -1))
+  const key = path.at(-1) ?? ""
+  if (!isMap(map)) return undefined
+  if (map.flow !== true) return spliceBlock(text, map, key, value)
+  if (map.items.length > 0) return spliceFlow(text, map, key, value)
+  const parent = path.length > 1 ? mapAt(path.slice(0, -2)) : undefined
+  return isMap(parent) ? spliceEmpty(text, map, parent, key, value) : undefined
 }
+
+/** The parser's own way of writing, which keeps comments and not every space. */
+const rewrite = (text: string, { path, value }: Step): string => {
+  const document = parse(text)
+  document.setIn(path, document.createNode(value))
+  return document.toString(writing)
+}
+
+/** What a value is with another at the path; nothing that is shared within it is changed in the other places. */
+const withValue = (value: unknown, [key, ...rest]: ReadonlyArray<string>, inner: unknown): unknown => {
+  if (key === undefined) return inner
+  const fields = new Map(typeof value === "object" && value !== null ? Object.entries(value) : [])
+  return Object.fromEntries(fields.set(key, withValue(fields.get(key), rest, inner)))
+}
+
+/** Whether a text reads as this. One whose anchor is gone while its aliases are not reads as nothing. */
+const readsAs = (text: string, expected: unknown): boolean =>
+  Result.match(parseYaml(text, ""), {
+    onSuccess: ({ value }) => isDeepStrictEqual(value, expected),
+    onFailure: () => false
+  })
+
+const setStep = (text: string, step: Step, expected: unknown): string | undefined => {
+  const spliced = splice(text, step)
+  if (spliced !== undefined && readsAs(spliced, expected)) return spliced
+  const rewritten = Result.getOrUndefined(Result.try(() => rewrite(text, step)))
+  return rewritten !== undefined && readsAs(rewritten, expected) ? rewritten : undefined
+}
+
+/** Does the edit on lines that end as ours do, where all of the text's end otherwise. */
+const keepLineEnds = (text: string, edit: (text: string) => string | undefined): string | undefined =>
+  text.includes("\n") && !/(^|[^\r])\n/.test(text)
+    ? edit(text.replaceAll("\r\n", "\n"))?.replaceAll("\n", "\r\n")
+    : edit(text)
 
 /**
  * The text with the version in it. A model that is not there is made, with this as its default. Fails with sentences
- * for a text that is no YAML, and for a version that is there unless it is to be replaced.
+ * for a text that is no YAML, for a version that is there unless it is to be replaced, and for a model that shares its
+ * text with another by an alias.
  */
 export const addVersion = (text: string, file: string, addition: Addition): Result.Result<string, ConfigError> =>
-  Result.flatMap(parseYaml(text, file), ({ lineOf }) => {
+  Result.flatMap(parseYaml(text, file), ({ lineOf, value }) => {
     const { model, replace, version } = addition
     const document = parse(text)
     const path = ["models", model, "versions", version]
     const place = ["models", model]
-    if (document.contents !== null && !isMap(document.contents)) return mistake(file, "it is not a registry")
+    const refuse = (problem: string, line = lineOf(place)) =>
+      Result.fail(new ConfigError({ mistakes: [{ source: file, line, problem }] }))
+    if (document.contents !== null && !isMap(document.contents)) return refuse("it is not a registry")
     if (document.hasIn(path) && !replace) {
-      return Result.fail(
-        new ConfigError({
-          mistakes: [{
-            source: file,
-            line: lineOf(path),
-            problem: `model "${model}" has a version "${version}" already: name another with --version, or --replace it`
-          }]
-        })
+      return refuse(
+        `model "${model}" has a version "${version}" already: name another with --version, or --replace it`,
+        lineOf(path)
       )
     }
     if (document.hasIn(place) && !isMap(document.getIn([...place, "versions"]))) {
-      return mistake(file, `the versions of "${model}" are not written as a mapping here: add this one by hand`)
+      return refuse(`the versions of "${model}" are not written as a mapping here: add this one by hand`)
     }
     const step = stepOf(document, addition)
-    const after = document.clone()
-    after.setIn(step.path, after.createNode(step.value))
-    return Result.succeed(setStep(text, step, after.toJS()))
+    const added = keepLineEnds(text, (text) => setStep(text, step, withValue(value, step.path, step.value)))
+    return added === undefined
+      ? refuse(
+        `what is written of "${model}" is another's, too, by an anchor (&name) and its alias (*name), and would be ` +
+          "changed in both places: write the alias out, and add it then"
+      )
+      : Result.succeed(added)
   })
+
+/** Whether a registry names no models yet: it is empty, or has comments only, or `models: {}`. */
+export const isWithoutModels = (value: unknown): boolean => {
+  if (value === null) return true
+  if (typeof value !== "object" || Array.isArray(value)) return false
+  const models: unknown = "models" in value ? value.models : null
+  return models === null || (typeof models === "object" && isDeepStrictEqual(models, {}))
+}

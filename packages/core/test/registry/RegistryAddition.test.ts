@@ -92,6 +92,51 @@ describe("addVersion", () => {
     assert.isUndefined(parse(added(inline.trimEnd(), { model: "wine" })).models.wine.versions.v2)
   })
 
+  it("keeps every character of what is written between braces", () => {
+    const text =
+      "{\n  models: {\n    iris: {\n      default_version: v1,\n      versions: {\n        v1: {path: 'a'}, # c\n" +
+      "      }\n    }\n  }\n}\n"
+    const versions = "v2: { path: \"models/wine/model.onnx\", precision: \"fp32\" }"
+    assert.strictEqual(
+      added(text, { model: "iris", version: "v2" }),
+      text.replace("v1: {path: 'a'}", `v1: {path: 'a'}, ${versions}`)
+    )
+    assert.strictEqual(
+      added(text, { model: "iris", version: "v1", replace: true }),
+      text.replace("v1: {path: 'a'}", versions.replace("v2", "v1"))
+    )
+  })
+
+  it("writes the first model on lines of its own, and keeps the comments", () => {
+    const lines = "  wine:\n    default_version: \"v1\"\n    versions:\n      v1:\n" +
+      "        path: \"models/wine/model.onnx\"\n        precision: \"fp32\"\n"
+    assert.strictEqual(added("# ours\nmodels: {} # none yet\n# end\n"), `# ours\nmodels: # none yet\n${lines}# end\n`)
+    assert.strictEqual(added("models:\n  # none yet\n"), `models:\n${lines}  # none yet\n`)
+    assert.strictEqual(added("# none yet\n"), `# none yet\n\nmodels:\n${lines}`)
+  })
+
+  it("ends lines as the text does", () => {
+    const windows = (text: string) => text.replaceAll("\n", "\r\n")
+    for (const text of [shipped, "# none yet\n", "models: {}\n", "{ models: {} }\n"]) {
+      assert.strictEqual(added(windows(text)), windows(added(text)))
+    }
+  })
+
+  it("changes no other model that is an alias of this one, or of a part of it", () => {
+    const whole =
+      "models:\n  iris: &iris\n    default_version: v1\n    versions:\n      v1: { path: a }\n  copy: *iris\n"
+    assert.match(added(whole, { model: "iris", version: "v2" }), /^refused: registry\.yaml:2: .*write the alias out/)
+    const part = whole.replace(" &iris", "").replace("versions:", "versions: &all")
+      .replace("copy: *iris", "copy: { default_version: v1, versions: *all }")
+    assert.match(added(part, { model: "iris", version: "v2" }), /write the alias out/)
+    const replaced = whole.replace(" &iris", "").replace("v1: {", "v1: &v {")
+      .replace("copy: *iris", "copy: { default_version: v1, versions: { v1: *v } }")
+    assert.match(added(replaced, { model: "iris", replace: true }), /write the alias out/)
+    assert.deepStrictEqual(parse(added(replaced, { model: "iris", version: "v2" })).models.copy.versions, {
+      v1: { path: "a" }
+    })
+  })
+
   it("refuses a version that is there, with its line, unless it is to be replaced", () => {
     assert.match(
       added(shipped, { model: "iris" }),
