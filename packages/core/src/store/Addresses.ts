@@ -16,15 +16,33 @@ for (
     ["169.254.0.0", 16],
     ["172.16.0.0", 12],
     ["192.0.0.0", 24],
+    ["192.0.2.0", 24],
+    ["192.88.99.0", 24],
     ["192.168.0.0", 16],
     ["198.18.0.0", 15],
+    ["198.51.100.0", 24],
+    ["203.0.113.0", 24],
     ["224.0.0.0", 4],
     ["240.0.0.0", 4]
   ] as const
 ) special.addSubnet(network, prefix, "ipv4")
-for (const [network, prefix] of [["::", 127], ["fc00::", 7], ["fe80::", 10], ["ff00::", 8]] as const) {
-  special.addSubnet(network, prefix, "ipv6")
-}
+// Among them those that carry an IPv4 address, which may be any: 6to4, Teredo, NAT64, IPv4-compatible.
+for (
+  const [network, prefix] of [
+    ["::", 96],
+    ["64:ff9b::", 96],
+    ["64:ff9b:1::", 48],
+    ["100::", 64],
+    ["2001::", 23],
+    ["2001:db8::", 32],
+    ["2002::", 16],
+    ["3fff::", 20],
+    ["fc00::", 7],
+    ["fe80::", 10],
+    ["fec0::", 10],
+    ["ff00::", 8]
+  ] as const
+) special.addSubnet(network, prefix, "ipv6")
 
 /** Whether an IP address is loopback, link-local, private or otherwise not a public one; what is no address is. */
 export const isPrivateAddress = (address: string): boolean => {

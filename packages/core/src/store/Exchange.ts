@@ -2,10 +2,11 @@
  * One question to a server, with the redirects that lead to its answer: by Node's own client, so that each hop is seen
  * before it is followed, and each address before it is connected to.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
-import { lookup } from "node:dns"
+import { lookup, type LookupAddress, type LookupOptions } from "node:dns"
 import * as Http from "node:http"
 import * as Https from "node:https"
 import type { LookupFunction } from "node:net"
@@ -40,15 +41,34 @@ class PrivateAddress extends Error {
   override readonly name = "PrivateAddress"
 }
 
+/** The network as this machine sees it. */
+export interface Network {
+  readonly lookup: (
+    hostname: string,
+    options: LookupOptions,
+    callback: (error: NodeJS.ErrnoException | null, addresses: ReadonlyArray<LookupAddress>) => void
+  ) => void
+  readonly isPrivate: (address: string) => boolean
+}
+
+/** Names by the system's resolver, and addresses by what is assigned. */
+export const SystemNetwork = Context.Reference<Network>("sluice/core/SystemNetwork", {
+  defaultValue: () => ({
+    lookup: (hostname, options, callback) => lookup(hostname, { ...options, all: true }, callback),
+    isPrivate: isPrivateAddress
+  })
+})
+
 /** Resolves names to public addresses only; the address that is checked is the one that is connected to. */
-export const publicLookup: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, addresses) => {
-    const inside = addresses?.find(({ address }) => isPrivateAddress(address))
-    const [first] = addresses ?? []
+export const publicLookup = (network: Network): LookupFunction => (hostname, options, callback) => {
+  network.lookup(hostname, options, (error, addresses) => {
+    const inside = error ? undefined : addresses.find(({ address }) => network.isPrivate(address))
+    const [first] = error ? [] : addresses
     if (error) callback(error, "")
     else if (inside !== undefined) callback(new PrivateAddress(`${hostname} is ${inside.address}`), "")
-    else if (options.all === true) callback(null, addresses)
-    else if (first !== undefined) callback(null, first.address, first.family)
+    else if (first === undefined) callback(new Error(`${hostname} has no address`), "")
+    else if (options.all === true) callback(null, [...addresses])
+    else callback(null, first.address, first.family)
   })
 }
 
@@ -73,10 +93,10 @@ const open = (
   url: URL,
   method: Question["method"],
   headers: Readonly<Record<string, string>>,
-  publicOnly: boolean
+  publicOnly: Network | undefined
 ): Effect.Effect<Http.IncomingMessage, PullFailed, Scope.Scope> => {
   const address = addressOf(url.hostname)
-  if (publicOnly && (url.hostname === "localhost" || (address !== undefined && isPrivateAddress(address)))) {
+  if (publicOnly !== undefined && address !== undefined && publicOnly.isPrivate(address)) {
     return Effect.fail(refusedPlace(url.host))
   }
   const asked = Effect.callback<Http.IncomingMessage, PullFailed>((resume) => {
@@ -84,7 +104,7 @@ const open = (
       method,
       headers,
       timeout: idleMs,
-      ...(publicOnly ? { lookup: publicLookup } : {})
+      ...(publicOnly === undefined ? {} : { lookup: publicLookup(publicOnly) })
     }, (response) => {
       // Whoever reads the body is told by its own reading; one that nobody reads may break off.
       response.on("error", () => {})
@@ -105,7 +125,8 @@ export const exchange = Effect.fnUntraced(
   function*(question: Question): Effect.fn.Return<Answer, PullFailed, Scope.Scope> {
     const hops: Array<Http.IncomingMessage> = []
     let url = question.url
-    let firstIsPrivate = false
+    const network = yield* SystemNetwork
+    let publicOnly: Network | undefined
     for (;;) {
       const sameServer = url.origin === question.url.origin
       const body = yield* open(
@@ -119,9 +140,10 @@ export const exchange = Effect.fnUntraced(
             ? { authorization: `Bearer ${Redacted.value(question.token)}` }
             : {})
         },
-        !sameServer && !firstIsPrivate
+        publicOnly
       )
-      if (hops.length === 0) firstIsPrivate = isPrivateAddress(body.socket.remoteAddress ?? "")
+      // A source inside a private network may lead about in it; a public one not even back to its own name there.
+      if (hops.length === 0 && !network.isPrivate(body.socket.remoteAddress ?? "")) publicOnly = network
       hops.push(body)
       const here = url
       const status = body.statusCode ?? 0

@@ -25,6 +25,9 @@ const decodeOwner = Schema.decodeUnknownEffect(Schema.fromJsonString(Owner))
 /** How often a lock that another process holds is looked at. */
 const lookEvery = "100 millis"
 
+/** A wait for less is not worth a line. */
+const tellAfterMs = 1000
+
 /** A lock of another machine whose time is older has a dead owner; a living one moves it on. */
 const leaseMs = 60_000
 const renewEvery = "10 seconds"
@@ -129,7 +132,7 @@ export interface LockOwner {
 }
 
 /**
- * Holds the lock until the scope closes. While a living process has it, waits; `onWait` is told once for whom. With
+ * Holds the lock until the scope closes. While a living process has it, waits; `onWait` is told once for whom, after a second. With
  * `wait` false it fails instead, with kind `locked`.
  */
 export const holdLock = Effect.fnUntraced(function*(
@@ -149,6 +152,7 @@ export const holdLock = Effect.fnUntraced(function*(
   }).pipe(Effect.ignore)
   yield* Effect.addFinalizer(() => release)
   held.add(owner.nonce)
+  const since = yield* Clock.currentTimeMillis
   let told = false
   while (!(yield* claim(path, owner))) {
     const holder = yield* read(path)
@@ -163,8 +167,10 @@ export const holdLock = Effect.fnUntraced(function*(
         reason: `process ${holder.pid} on ${holder.host} is at it: if there is none, remove ${path}`
       })
     }
-    if (!told) yield* options.onWait?.(holder) ?? Effect.void
-    told = true
+    if (!told && (yield* Clock.currentTimeMillis) - since >= tellAfterMs) {
+      told = true
+      yield* options.onWait?.(holder) ?? Effect.void
+    }
     yield* Effect.sleep(lookEvery)
   }
   yield* Effect.forkScoped(renew(path))
