@@ -45,12 +45,24 @@ describe("readPullChoice", () => {
   it.each([
     [{}, { HF_ENDPOINT: "http://hub.example" }, /^HF_ENDPOINT: .*this machine only/],
     [{}, { HF_ENDPOINT: "https://ann:hush@hub.example" }, /^HF_ENDPOINT: .*a user or a password/],
+    [{}, { HF_TOKEN: "hf_a\nhf_b" }, /^HF_TOKEN has a line break/],
+    [{}, { HF_TOKEN: "hf_\u00e9" }, /^HF_TOKEN has .*set it to the key alone$/],
     [{ maxSize: "0" }, {}, /is not a size/],
     [{ maxSize: "-1 GiB" }, {}, /is not a size/],
     [{ revision: Option.some("a..b") }, {}, /is not a revision/],
     [{ file: ["/etc/passwd"] }, {}, /an absolute path/]
   ])("refuses %j with %j", (changes, environment, says) => {
     assert.match(mistake(changes, environment), says)
+  })
+
+  it("takes a key without the line break that a file ends with", () => {
+    const { hub } = Result.getOrThrow(read({}, { HF_TOKEN: "hf_secret\n" }))
+    assert.strictEqual(hub.token === undefined ? "" : Redacted.value(hub.token), "hf_secret")
+  })
+
+  it("takes http: offline, where nothing is fetched", () => {
+    const { rules } = Result.getOrThrow(read({ offline: true }, { HF_ENDPOINT: "http://127.0.0.1:1" }))
+    assert.isTrue(rules.allowHttp)
   })
 
   it("takes sizes in bytes and with units", () => {

@@ -3,10 +3,11 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { copyFileSync, cpSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs"
+import { copyFileSync, cpSync, mkdirSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fakeHub, repository } from "../../core/test/store/FakeHub.ts"
 import { inRepository, readyServer } from "../../server/test/harness/ServerProcess.ts"
+import { onnxModel } from "./OnnxModel.ts"
 import { sluice, temporaryFolder } from "./SluiceProcess.ts"
 
 const shipped = (path: string): string => inRepository(`config/models/${path}`)
@@ -132,6 +133,31 @@ describe("sluice models add", () => {
         assert.strictEqual(code, expected, stderr)
       }
       assert.strictEqual(readFileSync(registry, "utf8"), before)
+    }))
+
+  it.live("refuses a model whose weights are not in its folder", () =>
+    Effect.gen(function*() {
+      const { env, folder, registry } = yield* registryFolder
+      const before = readFileSync(registry, "utf8")
+      const path = join(folder, "models/large.onnx")
+      const add = sluice(["models", "add", "large", "--path", path, "--plugin", "onnx"], { env })
+      for (
+        const [location, says] of [
+          ["large.bin", /keeps weights in "large\.bin", which is not beside it/],
+          ["../model_registry.yaml", /which leads out of its folder/],
+          ["link.bin", /a link that leads out of its folder/]
+        ] as const
+      ) {
+        writeFileSync(path, onnxModel(Buffer.alloc(8), location))
+        if (location === "link.bin") symlinkSync(registry, join(folder, "models/link.bin"))
+        const { code, stderr } = yield* add
+        assert.strictEqual(code, 1)
+        assert.match(stderr, says)
+      }
+      assert.strictEqual(readFileSync(registry, "utf8"), before)
+      writeFileSync(path, onnxModel(Buffer.alloc(8), "large.bin"))
+      writeFileSync(join(folder, "models/large.bin"), "weights")
+      assert.strictEqual((yield* add).code, 0)
     }))
 
   it.live("writes the first model of a registry that has none", () =>

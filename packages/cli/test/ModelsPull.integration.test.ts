@@ -6,14 +6,16 @@ import * as Effect from "effect/Effect"
 import { spawn } from "node:child_process"
 import { createHash, randomBytes } from "node:crypto"
 import { once } from "node:events"
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs"
-import { join } from "node:path"
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
 import { seeded } from "../../core/test/batching/Seeded.ts"
-import { fakeHub, type Fault, repository, sha256 } from "../../core/test/store/FakeHub.ts"
+import { commit, fakeHub, type Fault, repository, sha256 } from "../../core/test/store/FakeHub.ts"
+import { changesBelow } from "../../core/test/store/Pulls.ts"
 import { inRepository } from "../../server/test/harness/ServerProcess.ts"
+import { onnxModel } from "./OnnxModel.ts"
 import { sluice, temporaryFolder } from "./SluiceProcess.ts"
 
-const model = randomBytes(8_000_000)
+const model = onnxModel(randomBytes(8_000_000))
 const files = { "onnx/model.onnx": model, "tokenizer.json": Buffer.from("{}"), "config.json": Buffer.from("{}") }
 const large = ["onnx/model.onnx"]
 const source = `hf:${repository}`
@@ -119,6 +121,68 @@ describe("sluice models pull", () => {
       assert.strictEqual(asked.length, requests)
     }))
 
+  it.live("needs no permission for http: offline, where nothing is fetched", () =>
+    Effect.gen(function*() {
+      const { url } = yield* fakeHub({ files, large })
+      const here = yield* place(url)
+      const address = `${url}/${repository}/resolve/${commit}/onnx/model.onnx`
+      assert.strictEqual((yield* pull(here, address)).code, 0)
+      const offline = yield* sluice(["models", "pull", "--offline", "--lock", here.lock], { env: here.env })
+      assert.strictEqual(offline.code, 0, offline.stderr)
+      const named = yield* sluice(["models", "pull", address, "--offline", "--lock", here.lock], { env: here.env })
+      assert.strictEqual(named.code, 0, named.stderr)
+      const online = yield* sluice(["models", "pull", "--lock", here.lock], { env: here.env })
+      assert.match(online.stderr, /--allow-http/)
+    }))
+
+  it.live("writes nothing where all is here and locked already", () =>
+    Effect.gen(function*() {
+      const { url } = yield* fakeHub({ files, large })
+      const here = yield* place(url)
+      assert.strictEqual((yield* pull(here, source)).code, 0)
+      const before = [...changesBelow(here.store), ...changesBelow(dirname(here.lock))]
+      for (const args of [[source], [source, "--offline"], ["--offline"]]) {
+        const { code, stderr } = yield* pull(here, ...args)
+        assert.strictEqual(code, 0, stderr)
+      }
+      assert.deepStrictEqual([...changesBelow(here.store), ...changesBelow(dirname(here.lock))], before)
+    }))
+
+  it.live("says what is wrong with a lock file that was edited", () =>
+    Effect.gen(function*() {
+      const { url } = yield* fakeHub({ files, large })
+      const here = yield* place(url)
+      yield* pull(here, source)
+      const written = readFileSync(here.lock, "utf8")
+      for (
+        const [text, says] of [
+          [written.replace(`"size": ${model.length}`, `"size": ${model.length - 1}`), /one of them was edited/],
+          [written.replace(/"files": \[[^\]]*\]/, "\"files\": []"), /the files of the model, at least one/]
+        ] as const
+      ) {
+        assert.notStrictEqual(text, written)
+        writeFileSync(here.lock, text)
+        const { code, stderr } = yield* pull(here, "--offline")
+        assert.strictEqual(code, 1)
+        assert.match(stderr, says)
+      }
+    }))
+
+  it.live("looks into the model: gets the weights that it names, and takes no other file for one", () =>
+    Effect.gen(function*() {
+      const whole = { "model.onnx": onnxModel(randomBytes(10), "weights/0.bin"), "weights/0.bin": randomBytes(16) }
+      const first = yield* fakeHub({ files: whole })
+      const here = yield* place(first.url)
+      const { code, stderr, stdout } = yield* pull(here, source)
+      assert.strictEqual(code, 0, stderr)
+      assert.match(stdout, /^weights\/0\.bin +16 B/m)
+
+      const cut = yield* fakeHub({ files: { "model.onnx": whole["model.onnx"].subarray(0, 60) } })
+      const broken = yield* pull(yield* place(cut.url), source)
+      assert.strictEqual(broken.code, 1)
+      assert.match(broken.stderr, /model\.onnx: what came is not such a file, .*it ends after 60 of at least \d+ bytes/)
+    }))
+
   it.live("goes on after kill -9 at any point, and what the store has is whole", () =>
     Effect.gen(function*() {
       const random = seeded(20261121)
@@ -126,7 +190,7 @@ describe("sluice models pull", () => {
       const kept = () => statSync(partial, { throwIfNoEntry: false })?.size ?? 0
       const { asked, url } = yield* fakeHub({ files, large, fault: atItsPace(() => kept()) })
       const here = yield* place(url)
-      partial = join(here.store, "partial", sha256(model))
+      partial = join(here.store, "partial", `${sha256(model)}.onnx`)
       for (let round = 0; round < 6; round++) {
         const killAt = kept() + Math.floor(random() * 2_000_000)
         yield* killedWhen(here, () => kept() >= killAt)
@@ -140,7 +204,7 @@ describe("sluice models pull", () => {
         .map(({ range }) => Number(/\d+/.exec(range ?? "")?.[0] ?? 0))
       assert.deepStrictEqual(starts, starts.toSorted((a, b) => a - b), "it went back")
       assert.isAbove(starts.at(-1) ?? 0, 1_000_000)
-      assert.notInclude(readdirSync(join(here.store, "partial")), sha256(model))
+      assert.notInclude(readdirSync(join(here.store, "partial")), `${sha256(model)}.onnx`)
     }))
 
   it.live("goes on after kill -9 while files are kept, linked and locked", () =>

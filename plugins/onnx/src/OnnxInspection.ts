@@ -75,7 +75,10 @@ class GraphCounter {
       else if (field.number === 5) this.tensor(field)
       // A sparse tensor's values
       else if (field.number === 15) {
-        for (const part of this.fields(field)) if (part.number === 1) this.tensor(part)
+        for (const part of this.fields(field)) {
+          if (part.number === 1) this.tensor(part)
+          else if (part.number === 2) this.externals(part)
+        }
       }
     }
   }
@@ -92,7 +95,11 @@ class GraphCounter {
       if (field.number === 4) operator = this.name(field)
       else if (field.number === 7) domain = this.name(field)
       else if (field.number === 5) {
-        for (const part of this.fields(field)) if (part.number === 6 || part.number === 11) this.graph(part, depth + 1)
+        for (const part of this.fields(field)) {
+          if (part.number === 6 || part.number === 11) this.graph(part, depth + 1)
+          // Constants, which may lie elsewhere as weights do
+          else if (part.number === 5 || part.number === 10) this.externals(part)
+        }
       }
     }
     const { operators } = this.counts
@@ -127,6 +134,11 @@ class GraphCounter {
     for (const value of this.reader.varints(field)) each(value)
   }
 
+  private externals(tensor: Field): void {
+    if (!tensor.packed) return
+    for (const field of this.fields(tensor)) if (field.number === 13) this.external(field)
+  }
+
   private external(entry: Field): void {
     let key = ""
     let value = ""
@@ -135,7 +147,11 @@ class GraphCounter {
       else if (field.number === 2) value = this.name(field)
     }
     const { externalFiles } = this.counts
-    if (key === "location" && externalFiles.size < limits.files) externalFiles.add(value)
+    if (key !== "location") return
+    externalFiles.add(value)
+    if (externalFiles.size > limits.files) {
+      throw new MalformedFile(`it keeps weights in more than ${limits.files} files`)
+    }
   }
 }
 

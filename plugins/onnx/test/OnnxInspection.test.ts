@@ -84,6 +84,13 @@ describe("inspectOnnx", () => {
     assert.deepStrictEqual([report.externalFiles, report.parameters], [["model.onnx_data"], 1_001_000])
   })
 
+  it("names those of constants and sparse weights, too", () => {
+    const constant = [...text(1, "value"), ...bytes(5, external(1, [4], "constant.bin"))]
+    const sparse = [...bytes(1, external(1, [4], "values.bin")), ...bytes(2, external(7, [4], "indices.bin"))]
+    const report = inspectOnnx(sourceOf(model([...nodeIn(node("Constant", "", constant)), ...bytes(15, sparse)])))
+    assert.deepStrictEqual(report.externalFiles, ["constant.bin", "indices.bin", "values.bin"])
+  })
+
   it("does not read the weights", () => {
     const source = sourceOf(model(bytes(5, weight(1, [250_000], 1_000_000))))
     inspectOnnx(source)
@@ -107,6 +114,11 @@ describe("inspectOnnx", () => {
       "operators without end",
       model(Array.from({ length: 10_001 }, (_, i) => nodeIn(node(`Op${i}`))).flat()),
       /operators/
+    ],
+    [
+      "files of weights without end",
+      model(Array.from({ length: 1001 }, (_, i) => bytes(5, external(1, [1], `part-${i}`))).flat()),
+      /more than 1000 files/
     ]
   ])("refuses %s", (_, content, says) => {
     assert.match(refusal(content), says)

@@ -1,7 +1,7 @@
 /**
  * Shows a pull on stderr: a bar where it is a terminal, a line a file where it is not.
  */
-import type { PullEvents } from "@sluice/core/store/Pull"
+import type { PullEvents } from "@sluice/core/store/ObtainFile"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { progressLine, sizeText } from "./ProgressBar.ts"
@@ -33,6 +33,6 @@ export const pullProgress = (terminal: NodeJS.WriteStream): PullEvents => {
     onFile: ({ path, size }, how) =>
       say(`${path}: ${sizeText(size)}${how === "present" ? ", which is here already" : ""}`),
     onWait: (file, { host, pid }) =>
-      say(`note: process ${pid} on ${host} fetches ${file} already: waiting for it; Ctrl-C ends the wait`)
+      say(`note: process ${pid} on ${host} is at ${file} already: waiting for it; Ctrl-C ends the wait`)
   }
 }

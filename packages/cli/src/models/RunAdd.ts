@@ -5,6 +5,7 @@ import { modelFiles } from "@sluice/core/execution/ModelFiles"
 import { type FileReport, inspectFile } from "@sluice/core/registry/FileInspection"
 import { type ChosenPlugin, PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
 import { registeredModels, writeVersion } from "@sluice/core/registry/RegistryEdit"
+import { checkWeights } from "@sluice/core/store/ExternalWeights"
 import { onlyModel } from "@sluice/core/store/SnapshotFiles"
 import { isModelName, modelId } from "@sluice/domain/Ids"
 import { loadSettings } from "@sluice/server/config/LoadSettings"
@@ -109,6 +110,7 @@ export const runAdd = Effect.fnUntraced(
       return { report, plugin: yield* catalogue.choose(Option.getOrUndefined(options.plugin), files) }
     })
     const { plugin, report } = yield* Effect.provide(look, yield* catalogueLayer)
+    if (report !== undefined) yield* checkWeights(path, report.externalFiles)
     const facts = sentenceFactsOf(plugin, path)
     const entry = {
       path: writtenPath(registry, path),

@@ -1,17 +1,21 @@
 /**
  * Pulls a source, or all that the lock file names, and writes down what came.
  */
-import { type LockedModel, readLock, withLocked, writeLock } from "@sluice/core/store/ModelLock"
+import { sweepBeside } from "@sluice/core/store/Leftovers"
+import { type LockedModel, readLock, renderLock, withLocked, writeLock } from "@sluice/core/store/ModelLock"
 import { parseSource, type SourceRules } from "@sluice/core/store/ModelSource"
+import { storeCall } from "@sluice/core/store/ModelStore"
+import type { Pulled, PullSettings } from "@sluice/core/store/ObtainFile"
 import { holdLock } from "@sluice/core/store/OwnedLock"
-import { type Pulled, pullLocked, type PullSettings, pullSource } from "@sluice/core/store/Pull"
+import { pullSource } from "@sluice/core/store/Pull"
+import { pullLocked } from "@sluice/core/store/PullLocked"
 import type { PullFailed, SourceRefused } from "@sluice/core/store/StoreErrors"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import { createHash } from "node:crypto"
-import { resolve } from "node:path"
+import { mkdir } from "node:fs/promises"
+import { dirname } from "node:path"
 import { type CommandFailed, failed, misused } from "../CommandFailed.ts"
 import { type Output, printJson } from "../OutputFlag.ts"
 import { renderTable } from "../Table.ts"
@@ -28,14 +32,20 @@ export interface PullOptions extends PullChoice {
 export const asCommandFailure = (error: PullFailed | SourceRefused): CommandFailed =>
   error._tag === "SourceRefused" ? misused(error.reason) : failed(error.reason, error)
 
-/** One at a time: each adds to what the last has written. */
-const noteInLock = (path: string, pulled: Pulled, { store }: PullSettings) =>
-  Effect.scoped(Effect.gen(function*() {
-    const name = createHash("sha256").update(resolve(path)).digest("hex").slice(0, 16)
-    yield* holdLock(yield* store.partial(`lock-file-${name}.lock`), { wait: true })
-    const { files, revision, source } = pulled
-    yield* writeLock(path, withLocked(yield* readLock(path), { source, revision, files }))
-  }))
+/** One at a time: each adds to what the last has written. What is written down already is left alone. */
+const noteInLock = Effect.fnUntraced(
+  function*(path: string, { files, revision, source }: Pulled, { events }: PullSettings) {
+    const add = (models: ReadonlyArray<LockedModel>) => withLocked(models, { source, revision, files })
+    const before = yield* readLock(path)
+    if (renderLock(add(before)) === renderLock(before)) return
+    yield* storeCall(path, () => mkdir(dirname(path), { recursive: true }))
+    // Beside the file that it guards: the store may be one that is only read.
+    yield* holdLock(`${path}.lock`, { wait: true, onWait: (owner) => events.onWait(path, owner) })
+    yield* sweepBeside(path)
+    yield* writeLock(path, add(yield* readLock(path)))
+  },
+  Effect.scoped
+)
 
 /** Pulls what the lock names of a source. */
 const pullEntry = Effect.fnUntraced(function*(settings: PullSettings, entry: LockedModel, rules: SourceRules) {

@@ -5,8 +5,10 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import { PullFailed } from "./StoreErrors.ts"
 
-/** In a row, without a byte more than before. */
+/** In a row, without a step further. */
 const mostFailures = 5
+/** In bytes: less than that between two failures leads to no end in any useful time. */
+const stepBytes = 1024 * 1024
 const firstWaitMs = 250
 const longestWaitMs = 10_000
 /** A server that asks for a longer wait is taken by its word, and not waited for. */
@@ -26,7 +28,8 @@ export const waitBefore = (error: PullFailed, failures: number, random: number):
   if (failures >= mostFailures) {
     return new PullFailed({
       kind: error.kind,
-      reason: `${error.reason} (${failures} times in a row): what has come is kept, pull again to go on from there`,
+      reason:
+        `${error.reason} (${failures} times in a row, with little or nothing more each time): what has come is kept, pull again to go on from there`,
       cause: error
     })
   }
@@ -34,18 +37,19 @@ export const waitBefore = (error: PullFailed, failures: number, random: number):
   return Math.max(retryAfterMs ?? 0, doubled * (0.5 + random / 2))
 }
 
-/** Makes the attempt until it succeeds or need not be made again; failures count anew when `reached` grows. */
+/** Makes the attempt until it succeeds or need not be made again; failures count anew for each MiB that `reached` grows. */
 export const persistently = <A, R>(
   attempt: Effect.Effect<A, PullFailed, R>,
   reached: () => number = () => 0
 ): Effect.Effect<A, PullFailed, R> =>
   Effect.suspend(() => {
     let failures = 0
-    let furthest = reached()
+    let counted = reached()
     const again: (error: PullFailed) => Effect.Effect<A, PullFailed, R> = Effect.fnUntraced(function*(error) {
       const now = reached()
-      failures = now > furthest ? 1 : failures + 1
-      furthest = Math.max(furthest, now)
+      const isFurther = now >= counted + stepBytes
+      failures = isFurther ? 1 : failures + 1
+      if (isFurther) counted = now
       const wait = waitBefore(error, failures, yield* Random.next)
       if (typeof wait !== "number") return yield* wait
       yield* Effect.sleep(wait)

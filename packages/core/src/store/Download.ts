@@ -9,7 +9,8 @@ import type * as Scope from "effect/Scope"
 import { createHash, type Hash } from "node:crypto"
 import { constants } from "node:fs"
 import * as NodeFs from "node:fs/promises"
-import { persistently, retryAfterMs } from "./Attempts.ts"
+import { refusal, transient, unfitBody } from "./AnswerRefusal.ts"
+import { persistently } from "./Attempts.ts"
 import { type Answer, exchange } from "./Exchange.ts"
 import { storeCall, type StoredFile, writeWhole } from "./ModelStore.ts"
 import { hasCode, PullFailed } from "./StoreErrors.ts"
@@ -42,44 +43,6 @@ const tooLarge = ({ file, maxSize }: Wanted, size: string): PullFailed =>
     kind: "too-large",
     reason: `${file} has ${size} bytes, and at most ${maxSize} are taken: allow more by --max-size`
   })
-
-const transient = (kind: PullFailed["kind"], reason: string, cause?: unknown): PullFailed =>
-  new PullFailed({ kind, reason, transient: true, cause })
-
-/** What a status that brings no content means. `subject` begins the sentence. */
-export const refusal = (answer: Answer, subject: string, nowMs: number): PullFailed => {
-  const { status, url } = answer
-  if (status === 401) {
-    return new PullFailed({
-      kind: "unauthorised",
-      reason: `${subject}: ${url.host} does not show it without a key that it knows (401): check its name, ` +
-        "and set HF_TOKEN where it is private"
-    })
-  }
-  if (status === 403) {
-    return new PullFailed({
-      kind: "forbidden",
-      reason: `${subject}: ${url.host} refuses it (403): HF_TOKEN must belong to somebody who may read it, and who ` +
-        "has accepted its terms where it has any"
-    })
-  }
-  if (status === 404 || status === 410) {
-    return new PullFailed({ kind: "missing", reason: `${subject}: ${url.host} has none (${status})` })
-  }
-  const after = retryAfterMs(answer.header("retry-after"), nowMs)
-  const reason = `${subject}: ${url.host} answered with status ${status}`
-  if (status === 429 || status === 503) {
-    return new PullFailed({
-      kind: status === 429 ? "busy" : "unreachable",
-      reason,
-      transient: true,
-      ...(after === undefined ? {} : { retryAfterMs: after })
-    })
-  }
-  return status >= 500 || status === 408
-    ? transient("unreachable", reason)
-    : new PullFailed({ kind: "protocol", reason })
-}
 
 interface Growing {
   readonly handle: NodeFs.FileHandle
@@ -189,13 +152,8 @@ const fetchRest = Effect.fnUntraced(function*(growing: Growing, wanted: Wanted) 
     headers: from === 0 ? {} : { range: `bytes=${from}-`, ...(tag === undefined ? {} : { "if-range": tag }) }
   })
   const { status } = answer
-  const coding = answer.header("content-encoding")
-  if (coding !== undefined && coding.toLowerCase() !== "identity") {
-    return yield* new PullFailed({
-      kind: "protocol",
-      reason: `${wanted.file}: ${answer.url.host} sends it encoded as ${coding}, which was not asked for`
-    })
-  }
+  const unfit = unfitBody(answer, wanted.file, isChecked(wanted) || wanted.size !== undefined)
+  if (unfit !== undefined) return yield* unfit
   const theirs = strongTag(answer.header("etag"))
   if (status === 206) {
     const range = rangeOf(answer)
@@ -225,11 +183,20 @@ const fetchRest = Effect.fnUntraced(function*(growing: Growing, wanted: Wanted) 
   return announced
 })
 
-const remove = (path: string): Effect.Effect<void, PullFailed> =>
+/** Removes what has come, and what is known of it. */
+export const removePartial = (path: string): Effect.Effect<void, PullFailed> =>
   storeCall(path, async () => {
     await NodeFs.rm(path, { force: true })
     await NodeFs.rm(`${path}.json`, { force: true })
   })
+
+/** There is nothing to go on with. */
+const removeEmpty = (path: string): Effect.Effect<void> =>
+  storeCall(path, () => NodeFs.stat(path)).pipe(
+    Effect.flatMap(({ size }) => size === 0 ? removePartial(path) : Effect.void),
+    // What the caller is told of is why there is nothing.
+    Effect.ignore
+  )
 
 /** What a file must be and is not; such a file is not kept. */
 const mistakeOf = Effect.fnUntraced(function*(growing: Growing, wanted: Wanted, sha256: string) {
@@ -264,7 +231,7 @@ const attempt = Effect.fnUntraced(function*(
   const sha256 = growing.hash.digest("hex")
   const mistake = yield* mistakeOf(growing, wanted, sha256)
   if (mistake === undefined) return { sha256, size: growing.length }
-  yield* remove(path)
+  yield* removePartial(path)
   const reason = `${wanted.file}: what came is not the file, and was removed: ${mistake}`
   // A beginning that was left by a power cut may be damaged; the whole is fetched once more before it is refused.
   return yield* from > 0 ? transient("checksum", reason) : new PullFailed({ kind: "checksum", reason })
@@ -284,5 +251,7 @@ export const download = (path: string, wanted: Wanted): Effect.Effect<Omit<Store
       () => furthest
     )
   }).pipe(
-    Effect.tapError((error) => error.kind === "too-large" || error.kind === "checksum" ? remove(path) : Effect.void)
+    Effect.tapError((error) =>
+      error.kind === "too-large" || error.kind === "checksum" ? removePartial(path) : removeEmpty(path)
+    )
   )

@@ -24,7 +24,7 @@ const LockedModel = Schema.Struct({
   source: Schema.NonEmptyString,
   /** The hub's commit; of other sources a digest of the files. */
   revision: FileName,
-  files: Schema.Array(LockedFile)
+  files: Schema.Array(LockedFile).check(Schema.isMinLength(1, { expected: "the files of the model, at least one" }))
 })
 export interface LockedModel extends Schema.Schema.Type<typeof LockedModel> {}
 

@@ -82,6 +82,12 @@ const parseWeb = (text: string, rules: SourceRules): Result.Result<ModelSource, 
       : refuse(`${shown} does not end with a file's name: ${mistake}`)
   })
 
+/** Where a file of an address is: there, or below the same folder, without the query that is the first one's own. */
+export const webUrl = (
+  { file, url }: Pick<Extract<ModelSource, { readonly _tag: "Web" }>, "file" | "url">,
+  name: string
+): URL => name === file ? url : new URL(name.split("/").map(encodeURIComponent).join("/"), url)
+
 const parseLocal = (text: string): Result.Result<ModelSource, SourceRefused> => {
   const path = Result.try({
     try: () => resolve(/^file:\/\//i.test(text) ? fileURLToPath(text) : text.replace(/^file:/i, "")),

@@ -9,6 +9,7 @@ import { constants, type Stats } from "node:fs"
 import * as NodeFs from "node:fs/promises"
 import { dirname, join, relative, sep } from "node:path"
 import { fileNameMistake } from "./FileName.ts"
+import { sweepBelow } from "./Leftovers.ts"
 import { hasCode, PullFailed, storeFailed } from "./StoreErrors.ts"
 
 /** A file of a snapshot. `sha256` in hexadecimal, `size` in bytes. */
@@ -98,6 +99,8 @@ export interface ModelStore {
     file: string,
     sha256: string
   ) => Effect.Effect<string, PullFailed>
+  /** Removes what processes left that ended while they wrote, where that can be done. */
+  readonly sweep: Effect.Effect<void>
 }
 
 const lstat = (path: string): Effect.Effect<Stats | undefined, PullFailed> =>
@@ -160,6 +163,7 @@ export const makeModelStore = (directory: string): ModelStore => {
     directory,
     has,
     snapshot,
+    sweep: Effect.forEach([partials, join(directory, "snapshots")], sweepBelow, { discard: true }),
     partial: Effect.fnUntraced(function*(key) {
       yield* makeFolder(directory, partials)
       return join(partials, key)
@@ -191,6 +195,10 @@ export const makeModelStore = (directory: string): ModelStore => {
       const there = yield* lstat(target)
       const wanted = yield* lstat(blob)
       if (there !== undefined && wanted !== undefined && isSameFile(there, wanted)) return target
+      // A store that was copied has no hard links, and may be one that nobody can write to.
+      if (there?.isFile() === true && there.size === wanted?.size && (yield* digestFile(target)).sha256 === sha256) {
+        return target
+      }
       yield* storeCall(target, () => linkWhole(blob, target))
       return target
     })

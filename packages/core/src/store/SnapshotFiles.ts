@@ -16,7 +16,8 @@ export const companions = [
   "1_Pooling/config.json"
 ] as const
 
-const isModel = (file: string): boolean => file.toLowerCase().endsWith(".onnx")
+/** Whether a file is a model by its name. */
+export const isModel = (file: string): boolean => file.toLowerCase().endsWith(".onnx")
 
 /** Weights that an ONNX file keeps outside itself, by the names that exporters give them. */
 const weightsOf = (model: string, files: ReadonlySet<string>): ReadonlyArray<string> =>

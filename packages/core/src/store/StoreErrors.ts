@@ -13,7 +13,7 @@ export class SourceRefused extends Data.TaggedError("SourceRefused")<{ readonly 
 /**
  * `unreachable`: no answer, or one that broke off. `unauthorised`, `forbidden`, `missing`, `busy`: the hub's 401, 403,
  * 404 and 429. `redirect`: it leads where it must not. `protocol`: an answer that makes no sense. `too-large`,
- * `checksum`: what came is not what may come. `offline`: it is not here, and nothing may be fetched. `locked`: another
+ * `checksum`: what came is not what may come. `malformed`: a file is not of the kind that its name says. `offline`: it is not here, and nothing may be fetched. `locked`: another
  * process is at it. `store`: this machine's files.
  */
 export type PullFailureKind =
@@ -26,6 +26,7 @@ export type PullFailureKind =
   | "protocol"
   | "too-large"
   | "checksum"
+  | "malformed"
   | "offline"
   | "locked"
   | "store"

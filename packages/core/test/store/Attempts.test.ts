@@ -31,13 +31,25 @@ describe("waitBefore", () => {
 })
 
 describe("persistently", () => {
-  it.effect("counts failures anew while more has come", () =>
+  const attempts = Effect.fnUntraced(function*(bytesEach: number) {
+    let made = 0
+    const attempt = Effect.suspend(() => ++made < 20 ? Effect.fail(cut) : Effect.succeed(made))
+    const fiber = yield* Effect.forkChild(Effect.exit(persistently(attempt, () => made * bytesEach)))
+    yield* TestClock.adjust("10 minutes")
+    yield* Fiber.join(fiber)
+    return made
+  })
+
+  it.effect("counts failures anew with each MiB that has come", () =>
     Effect.gen(function*() {
-      let reached = 0
-      const attempt = Effect.suspend(() => ++reached < 20 ? Effect.fail(cut) : Effect.succeed(reached))
-      const fiber = yield* Effect.forkChild(persistently(attempt, () => reached))
-      yield* TestClock.adjust("10 minutes")
-      assert.strictEqual(yield* Fiber.join(fiber), 20)
+      assert.strictEqual(yield* attempts(1024 * 1024), 20)
+      assert.strictEqual(yield* attempts(300_000), 20)
+    }))
+
+  it.effect("ends where a byte or little more comes each time", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(yield* attempts(1), 5)
+      assert.strictEqual(yield* attempts(100_000), 5)
     }))
 
   it.effect("ends where nothing more comes", () =>

@@ -31,7 +31,7 @@ describe("renderLock", () => {
       revision: word,
       files: fc.uniqueArray(
         fc.record({ path: word, sha256: fc.constant(digest), size: fc.nat() }),
-        { selector: ({ path }) => path, maxLength: 4 }
+        { selector: ({ path }) => path, minLength: 1, maxLength: 4 }
       )
     }),
     { selector: ({ source }) => source, maxLength: 4 }
@@ -53,6 +53,7 @@ describe("parseLock", () => {
     { what: "another version", text: JSON.stringify({ version: 2, models: [] }) },
     { what: "a name that leads out", text: renderLock([entry("r1", "../../etc/cron")]) },
     { what: "a revision that leads out", text: renderLock([entry("../up", "a")]) },
+    { what: "a model without files", text: renderLock([entry("r1")]) },
     { what: "no digest", text: renderLock([entry("r1", "a")]).replace(digest, "../../x") }
   ])(
     "refuses $what",

@@ -1,11 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
 import { parseSource } from "@sluice/core/store/ModelSource"
-import { pullLocked } from "@sluice/core/store/Pull"
+import { pullLocked } from "@sluice/core/store/PullLocked"
 import * as Effect from "effect/Effect"
 import * as Fs from "node:fs"
 import { join } from "node:path"
 import { commit, fakeHub, repository, sha256 } from "./FakeHub.ts"
-import { failure, files, filesBelow, hub, large, model, pulled, pullTest, temporaryFolder } from "./Pulls.ts"
+import {
+  changesBelow,
+  failure,
+  files,
+  filesBelow,
+  hub,
+  large,
+  model,
+  pulled,
+  pullTest,
+  temporaryFolder
+} from "./Pulls.ts"
 
 describe("pullLocked", () => {
   const source = Effect.fromResult(parseSource(hub, { allowHttp: true }))
@@ -29,6 +40,37 @@ describe("pullLocked", () => {
 
       yield* pullLocked(settings, yield* source, locked)
       assert.deepStrictEqual(Fs.readFileSync(join(locked.folder, "onnx/model.onnx")), model)
+    }))
+
+  it.live("writes nothing into a store that has it all, as it may be one that is only read", () =>
+    Effect.gen(function*() {
+      const { url } = yield* fakeHub({ files, large })
+      const { directory, settings } = yield* pullTest(url)
+      const locked = yield* pulled(settings, hub)
+      // As a copy of the store has it, without hard links.
+      const copied = join(locked.folder, "onnx/tokenizer.json")
+      const content = Fs.readFileSync(copied)
+      Fs.rmSync(copied)
+      Fs.writeFileSync(copied, content)
+      const before = changesBelow(directory)
+      const offline = yield* pullTest(url, { directory, offline: true })
+      yield* pullLocked(offline.settings, yield* source, locked)
+      yield* pulled(settings, hub)
+      assert.deepStrictEqual(changesBelow(directory), before)
+    }))
+
+  it.live("refuses a lock whose size was edited, though the content is there", () =>
+    Effect.gen(function*() {
+      const { url } = yield* fakeHub({ files, large })
+      const { directory, settings } = yield* pullTest(url)
+      const locked = yield* pulled(settings, hub)
+      const edited = { ...locked, files: locked.files.map((file) => ({ ...file, size: file.size + 1 })) }
+      for (const offline of [true, false]) {
+        const again = yield* pullTest(url, { directory, offline })
+        const { kind, message } = yield* failure(pullLocked(again.settings, yield* source, edited))
+        assert.strictEqual(kind, "checksum")
+        assert.include(message, `onnx/model.onnx of ${hub} ${model.length + 1} bytes, and what its SHA-256 names has`)
+      }
     }))
 
   it.live("refuses content that is not the lock's", () =>
@@ -69,6 +111,17 @@ describe("sources without a hub", () => {
       for (const path of [folder, join(folder, "model.onnx"), join(folder, "config.json")]) {
         assert.include((yield* failure(pulled(settings, path))).message, "is a symbolic link")
       }
+    }))
+
+  it.live("and a folder whose files are here already is not copied again", () =>
+    Effect.gen(function*() {
+      const { directory, settings } = yield* pullTest("https://hub.example")
+      const folder = yield* temporaryFolder
+      Fs.writeFileSync(join(folder, "model.onnx"), model)
+      const first = yield* pulled(settings, folder)
+      const before = changesBelow(directory)
+      assert.deepStrictEqual(yield* pulled(settings, folder), first)
+      assert.deepStrictEqual(changesBelow(directory), before)
     }))
 
   it.live("and a store whose folders were made links is not written through", () =>

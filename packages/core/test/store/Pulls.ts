@@ -1,9 +1,11 @@
 /**
  * A store in a folder that goes with the scope, and what a pull from a test's hub tells while it runs.
  */
+import type { ReadWeights } from "@sluice/core/store/FetchedContent"
 import { parseSource } from "@sluice/core/store/ModelSource"
 import { makeModelStore } from "@sluice/core/store/ModelStore"
-import { type PullSettings, pullSource } from "@sluice/core/store/Pull"
+import type { PullSettings } from "@sluice/core/store/ObtainFile"
+import { pullSource } from "@sluice/core/store/Pull"
 import { PullFailed } from "@sluice/core/store/StoreErrors"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -41,9 +43,11 @@ export interface PullTest {
 
 export const pullTest = Effect.fnUntraced(function*(
   url: string,
-  options: Partial<Pick<PullSettings, "offline" | "maxSize">> & {
+  options: Partial<Pick<PullSettings, "offline" | "maxSize" | "readWeights">> & {
     readonly token?: string
     readonly directory?: string
+    /** Where the waits for another are written down. */
+    readonly waits?: Array<string>
   } = {}
 ) {
   const directory = options.directory ?? (yield* temporaryFolder)
@@ -56,10 +60,11 @@ export const pullTest = Effect.fnUntraced(function*(
     },
     offline: options.offline ?? false,
     maxSize: options.maxSize ?? 64 * 1024 * 1024,
+    readWeights: options.readWeights ?? (() => Effect.succeed([])),
     events: {
       onProgress: () => {},
       onFile: ({ path }, how) => Effect.sync(() => void told.push(`${how} ${path}`)),
-      onWait: (file, { pid }) => Effect.sync(() => void told.push(`waits for ${pid} ${file}`))
+      onWait: (file, { pid }) => Effect.sync(() => void options.waits?.push(`${pid} ${file}`))
     }
   }
   return { directory, settings, told } satisfies PullTest
@@ -90,3 +95,21 @@ export const failure = <A, R>(pull: Effect.Effect<A, { readonly _tag: string; re
     if (error instanceof PullFailed) return { kind: error.kind, message: error.message }
     return { kind: error._tag, message: error.message }
   })
+
+/** In these tests a model is a text whose lines name its weights; the first line says that it is one. */
+export const modelText = (...weights: ReadonlyArray<string>): Buffer => Buffer.from(["model", ...weights].join("\n"))
+
+export const readModelText: ReadWeights = (path) =>
+  Effect.suspend(() => {
+    const [first, ...weights] = Fs.readFileSync(path, "utf8").split("\n")
+    return path.endsWith(".onnx") && first === "model"
+      ? Effect.succeed(weights.filter((line) => line !== ""))
+      : Effect.fail(new PullFailed({ kind: "malformed", reason: `the model file ${path} is none` }))
+  })
+
+/** The files and folders below a folder, with when each was changed at last. */
+export const changesBelow = (folder: string): ReadonlyArray<string> =>
+  ["", ...Fs.readdirSync(folder, { recursive: true }).map(String)].map((name) => {
+    const { ctimeMs, ino, mtimeMs } = Fs.lstatSync(join(folder, name))
+    return `${name} ${ino} ${ctimeMs} ${mtimeMs}`
+  }).toSorted()
