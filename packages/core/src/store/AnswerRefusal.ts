@@ -64,8 +64,11 @@ export const unfitBody = (answer: Answer, subject: string, known: boolean): Pull
       "answers with a page for people (text/html), not with the file: check the address, and whether it asks who you are"
     )
   }
-  // Then the end of the connection is the end of the body, be it whole or not.
-  if (answer.header("content-length") === undefined && answer.header("transfer-encoding") === undefined) {
+  // Then the end of the connection is the end of the body, be it whole or not; a part says of how much it is.
+  if (
+    answer.status === 200 && answer.header("content-length") === undefined &&
+    answer.header("transfer-encoding") === undefined
+  ) {
     return refused(
       "does not say how long it is, so that nothing tells whether it came whole: fetch it by other means, check it, and give its path"
     )

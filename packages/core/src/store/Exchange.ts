@@ -89,17 +89,23 @@ const unreachable = (url: URL, cause: Error): PullFailed =>
       cause
     })
 
+interface Reply {
+  readonly response: Http.IncomingMessage
+  /** The address of who replied, noted before the connection can be gone. */
+  readonly from: string | undefined
+}
+
 const open = (
   url: URL,
   method: Question["method"],
   headers: Readonly<Record<string, string>>,
   publicOnly: Network | undefined
-): Effect.Effect<Http.IncomingMessage, PullFailed, Scope.Scope> => {
+): Effect.Effect<Reply, PullFailed, Scope.Scope> => {
   const address = addressOf(url.hostname)
   if (publicOnly !== undefined && address !== undefined && publicOnly.isPrivate(address)) {
     return Effect.fail(refusedPlace(url.host))
   }
-  const asked = Effect.callback<Http.IncomingMessage, PullFailed>((resume) => {
+  const asked = Effect.callback<Reply, PullFailed>((resume) => {
     const request = (url.protocol === "https:" ? Https : Http).request(url, {
       method,
       headers,
@@ -108,14 +114,14 @@ const open = (
     }, (response) => {
       // Whoever reads the body is told by its own reading; one that nobody reads may break off.
       response.on("error", () => {})
-      resume(Effect.succeed(response))
+      resume(Effect.succeed({ response, from: response.socket.remoteAddress }))
     })
     request.on("timeout", () => request.destroy(new Error(`nothing came for ${idleMs / 1000} s`)))
     request.on("error", (cause) => resume(Effect.fail(unreachable(url, cause))))
     request.end()
     return Effect.sync(() => request.destroy())
   })
-  return Effect.acquireRelease(asked, (response) => Effect.sync(() => response.destroy()), { interruptible: true })
+  return Effect.acquireRelease(asked, ({ response }) => Effect.sync(() => response.destroy()), { interruptible: true })
 }
 
 const isRedirect = (status: number): boolean => [301, 302, 303, 307, 308].includes(status)
@@ -129,7 +135,7 @@ export const exchange = Effect.fnUntraced(
     let publicOnly: Network | undefined
     for (;;) {
       const sameServer = url.origin === question.url.origin
-      const body = yield* open(
+      const { from, response: body } = yield* open(
         url,
         question.method,
         {
@@ -143,7 +149,7 @@ export const exchange = Effect.fnUntraced(
         publicOnly
       )
       // A source inside a private network may lead about in it; a public one not even back to its own name there.
-      if (hops.length === 0 && !network.isPrivate(body.socket.remoteAddress ?? "")) publicOnly = network
+      if (hops.length === 0 && (from === undefined || !network.isPrivate(from))) publicOnly = network
       hops.push(body)
       const here = url
       const status = body.statusCode ?? 0

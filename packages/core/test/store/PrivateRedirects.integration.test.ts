@@ -106,6 +106,24 @@ describe("a redirect of a public source", () => {
       }).pipe(Effect.provideService(SystemNetwork, network))
   )
 
+  it.live("that hangs up at once is not followed, either", () =>
+    Effect.gen(function*() {
+      const secret = yield* secretServer
+      const server = yield* closing(async () => {
+        const server = Net.createServer((socket) => {
+          socket.on("error", () => {})
+          socket.end(`HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:${secret.port}/\r\nContent-Length: 0\r\n\r\n`)
+          socket.destroySoon()
+        }).listen(0, publicServer)
+        await once(server, "listening")
+        return server
+      })
+      const { settings } = yield* pullTest("https://hub.example")
+      const { kind } = yield* failure(pulled(settings, `http://${publicServer}:${portOf(server)}/model.onnx`))
+      assert.strictEqual(kind, "redirect")
+      assert.strictEqual(secret.connections(), 0)
+    }).pipe(Effect.provideService(SystemNetwork, network)))
+
   it.live("is followed to where the public is", () =>
     Effect.gen(function*() {
       const model = Buffer.from("a model")
