@@ -16,7 +16,9 @@ import { Inference } from "@sluice/core/Inference"
 import { AuditLog } from "@sluice/core/registry/AuditLog"
 import { ModelRegistry, registryHost } from "@sluice/core/registry/ModelRegistry"
 import { PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
+import { servedEntries } from "@sluice/core/registry/RegistryDiff"
 import type { Registry } from "@sluice/core/registry/RegistryEntry"
+import { planVersion } from "@sluice/core/registry/VersionPlan"
 import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
 import { rolloutAudit } from "@sluice/core/rollout/RolloutAudit"
 import { rolloutMetrics } from "@sluice/core/rollout/RolloutMetrics"
@@ -27,6 +29,7 @@ import { Metrics } from "@sluice/core/telemetry/Metrics"
 import { defaultCacheDirectory } from "@sluice/core/tuning/PlanStore"
 import { PlanTuner } from "@sluice/core/tuning/PlanTuner"
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { redisEndpoint } from "./config/RedisEndpoint.ts"
 import { cacheLimits, servingConfig } from "./config/ServingSettings.ts"
@@ -67,6 +70,17 @@ export const executionLayer = ({ execution }: Settings, cores: number, spares: S
     Layer.provide(WorkerPool.layer(spares))
   )
 
+const catalogueLayer = ({ plugins }: Settings) => PluginCatalogue.layer(plugins, process.cwd())
+
+/** Whether the plugins take every version of a registry. Where a plugin itself cannot be used, the engine's start says so. */
+export const planRegistry = (settings: Settings, cores: number) => (registry: Registry) =>
+  Effect.gen(function*() {
+    const catalogue = yield* PluginCatalogue
+    const config = servingConfig(settings, cores)
+    const entries = registry.models.flatMap(servedEntries)
+    yield* Effect.forEach(entries, (entry) => planVersion(entry, config, catalogue), { discard: true })
+  }).pipe(Effect.provide(catalogueLayer(settings)), Effect.catchTag("PluginRefused", () => Effect.void))
+
 /** Everything behind the surfaces. */
 export const engineLayer = (settings: Settings, registry: Registry, cores: number, spares: SpareWorkers) => {
   const redis = redisLayer(settings)
@@ -74,7 +88,7 @@ export const engineLayer = (settings: Settings, registry: Registry, cores: numbe
   const models = ModelRegistry.layer(registry, { ...servingConfig(settings, cores), memory: cacheLimits(settings) })
     .pipe(
       Layer.provide([
-        PluginCatalogue.layer(settings.plugins, process.cwd()),
+        catalogueLayer(settings),
         executionLayer(settings, cores, spares),
         Batcher.layer,
         Layer.succeed(StopTimeout, Duration.min(settings.shutdown.timeout, longestStop))

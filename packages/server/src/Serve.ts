@@ -3,9 +3,10 @@
  */
 import { version } from "@sluice/api/Version"
 import { SpareWorkers } from "@sluice/core/execution/SpareWorkers"
+import { lastKnownGood } from "@sluice/core/registry/LastKnownGood"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import { RegistryControl } from "@sluice/core/registry/RegistryControl"
-import { readRegistrySource } from "@sluice/core/registry/RegistryFile"
+import { readStart } from "@sluice/core/registry/RegistryStart"
 import * as Logging from "@sluice/core/telemetry/Logging"
 import { Metrics } from "@sluice/core/telemetry/Metrics"
 import * as Tracing from "@sluice/core/telemetry/Tracing"
@@ -15,7 +16,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { loadSettings } from "./config/LoadSettings.ts"
 import type { ResolvedSettings, Settings, Variables } from "./config/Settings.ts"
-import { engineLayer } from "./Engine.ts"
+import { defaultStateDirectory, lastKnownGoodFile } from "./config/StateDirectory.ts"
+import { engineLayer, planRegistry } from "./Engine.ts"
 import { Lifecycle } from "./lifecycle/Lifecycle.ts"
 import { alone, type Place } from "./Place.ts"
 
@@ -46,18 +48,28 @@ const serveModels = Effect.fnUntraced(function*(
   const { place = alone(resolved), spares = new SpareWorkers(0), stop } = options
   const { settings } = resolved
   const file = settings.models.registry
-  const source = yield* readRegistrySource(file)
   const cores = yield* place.cores
-  const ownEngine = yield* Layer.build(engineLayer(settings, source.registry, cores, spares))
+  const kept = lastKnownGood(
+    lastKnownGoodFile(settings.state.directory ?? defaultStateDirectory(process.env), file),
+    file
+  )
+  const start = yield* readStart(file, kept, planRegistry(settings, cores))
+  const ownEngine = yield* Layer.build(engineLayer(settings, start.source.registry, cores, spares))
   const registry = Context.get(ownEngine, ModelRegistry)
   const metrics = Context.get(ownEngine, Metrics)
-  const engine = Context.add(ownEngine, Metrics, yield* place.metrics(metrics))
+  const control = yield* Layer.build(RegistryControl.layer({ file, start, kept })).pipe(
+    Effect.provideContext(ownEngine)
+  )
+  const { begun } = Context.get(control, RegistryControl)
+  const engine = Context.merge(
+    Context.add(ownEngine, Metrics, yield* place.metrics(metrics)),
+    control
+  )
 
   // The models are loading in their workers by now; the HTTP stack is imported meanwhile.
   const { endWebSockets, listeningOn, surfacesLayer } = yield* Effect.promise(() => import("./Surfaces.ts"))
-  if (!place.listensFirst) yield* registry.settled
+  if (!place.listensFirst) yield* begun
   const surfaces = yield* surfacesLayer(settings).pipe(
-    Layer.provide(RegistryControl.layer({ file, source })),
     Layer.build,
     Effect.provideContext(engine)
   )
@@ -65,7 +77,7 @@ const serveModels = Effect.fnUntraced(function*(
 
   yield* place.listening(listeningOn(surfaces), registry.notices())
   yield* Effect.forkScoped(Effect.gen(function*() {
-    yield* registry.settled
+    yield* begun
     yield* Effect.promise(() => spares.end())
     yield* place.ready(yield* registry.list)
     // The first page starts Node's own metrics, which should not wait for a scraper to come.

@@ -25,21 +25,22 @@ const reasons: Readonly<Record<string, string>> = {
 }
 
 /** The cause is in the log; a caller is told neither paths nor codes. */
-const attempt = <A>(action: () => Promise<A>): Effect.Effect<A, ChangeRefused> =>
-  Effect.tryPromise({ try: action, catch: (cause) => cause }).pipe(
-    Effect.tapError((cause) => Effect.logDebug("the registry file cannot be written", cause)),
-    Effect.mapError((cause) => {
-      const code = cause instanceof Error && "code" in cause ? String(cause.code) : ""
-      const reason = reasons[code] ?? `writing it failed${code === "" ? "" : ` (${code})`}`
-      return new ChangeRefused({
-        detail:
-          `nothing was changed, for the registry file cannot be written here: ${reason}. Change the file where it is made`
-      })
-    })
+export const writeRefused = (cause: unknown): Effect.Effect<never, ChangeRefused> => {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : ""
+  const reason = reasons[code] ?? `writing it failed${code === "" ? "" : ` (${code})`}`
+  const detail =
+    `nothing was changed, for the registry file cannot be written here: ${reason}. Change the file where it is made`
+  return Effect.andThen(
+    Effect.logDebug("the registry file cannot be written", cause),
+    Effect.fail(new ChangeRefused({ detail }))
   )
+}
+
+const attempt = <A>(action: () => Promise<A>): Effect.Effect<A, ChangeRefused> =>
+  Effect.catch(Effect.tryPromise({ try: action, catch: (cause) => cause }), writeRefused)
 
 /** The file itself, where the path is a link to it; the path where nothing is there yet. */
-const targetOf = async (path: string): Promise<string> => {
+export const targetOf = async (path: string): Promise<string> => {
   try {
     return await NodeFs.realpath(path)
   } catch (cause) {
@@ -110,18 +111,29 @@ export const prepareReplacement = Effect.fnUntraced(function*(
   }
 })
 
-/** How old what a killed process left must be: others may write beside the same file now. */
+/** How old what a killed process left must be where it cannot be known whose it is. */
 const leftoverAgeMs = 60_000
 
-/** Removes what processes left that were killed while they wrote. */
-export const removeLeftovers = (path: string): Effect.Effect<void> =>
+const uuid = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+/**
+ * Removes what processes left that were killed while they wrote this file. `aloneHere`: nobody else writes it now, so that
+ * no text beside it has a writer who lives; else only what is a minute old goes.
+ */
+export const removeLeftovers = (path: string, aloneHere = false): Effect.Effect<void> =>
   Effect.ignore(attempt(async () => {
     const target = await targetOf(path)
     const start = `.${basename(target)}.`
     for (const name of await NodeFs.readdir(dirname(target))) {
-      if (!name.startsWith(start) || !/^[0-9a-f-]{36}\.tmp$/.test(name.slice(start.length))) continue
+      const rest = name.startsWith(start) ? name.slice(start.length) : ""
+      const isText = new RegExp(`^${uuid}\\.tmp$`).test(rest)
+      const isOfLock = new RegExp(`^lock\\.${uuid}$`).test(rest)
+      if (!isText && !isOfLock) continue
       const leftover = join(dirname(target), name)
-      const { mtimeMs } = await NodeFs.stat(leftover)
-      if (Date.now() - mtimeMs > leftoverAgeMs) await NodeFs.rm(leftover, { force: true })
+      // Others that wait for the lock write beside it at any time.
+      const stats = isText && aloneHere ? undefined : await NodeFs.stat(leftover).catch(() => undefined)
+      if ((isText && aloneHere) || (stats !== undefined && Date.now() - stats.mtimeMs > leftoverAgeMs)) {
+        await NodeFs.rm(leftover, { force: true })
+      }
     }
   }))

@@ -98,6 +98,8 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
   readonly preview: (registry: Registry) => Effect.Effect<RegistryChange, EntryRefused>
   /** What of the registry is not served as it says, for it did not load: a sentence each. */
   readonly problems: Effect.Effect<ReadonlyArray<string>>
+  /** Models whose default version, as the registry has it, did not load. */
+  readonly failedDefaults: Effect.Effect<ReadonlyArray<string>>
   readonly stats: Effect.Effect<ModelCacheStats>
   /** Puts every idle version away that is not pinned in memory, and says how many. They are loaded again on demand. */
   readonly clear: Effect.Effect<number>
@@ -245,6 +247,7 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
       yield* Effect.forEach(yield* slotsOf(model, version), memory.stop, { concurrency: "unbounded", discard: true })
     }),
     problems: Effect.sync(() => [...routes.values()].flatMap(problemsOf)),
+    failedDefaults: Effect.sync(() => [...routes.values()].filter(hasFailedDefault).map(({ wanted }) => wanted.name)),
     stats: Effect.sync(() => memory.stats(slots())),
     clear: Effect.suspend(() => memory.clear(slots()))
   })
@@ -254,6 +257,9 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
 const asWritten = (text: string, { versions }: ModelEntry): string =>
   versions.flatMap(({ file, variants }) => [file, ...variants.values()])
     .reduce((shown, { absolute, written }) => shown.replaceAll(absolute, written), text)
+
+const hasFailedDefault = ({ refused, slots, wanted: { defaultVersion } }: ModelRoute): boolean =>
+  refused.has(defaultVersion) || slots.get(defaultVersion)?.state() === "failed"
 
 const problemsOf = ({ entry, refused, slots, wanted }: ModelRoute): ReadonlyArray<string> =>
   [

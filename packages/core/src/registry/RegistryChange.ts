@@ -1,5 +1,5 @@
 /**
- * What a new registry changes in one that is served.
+ * What a new registry changes in one that is served. Pure.
  */
 
 export interface RegistryChange {
@@ -12,3 +12,10 @@ export interface RegistryChange {
   /** Models whose routing differs: default version, or rollout. */
   readonly rerouted: ReadonlyArray<string>
 }
+
+export const noChange: RegistryChange = { added: [], changed: [], removed: [], rerouted: [] }
+
+/** As the audit log has it. */
+export const describeChange = (change: RegistryChange): string =>
+  Object.entries(change).flatMap(([kind, names]) => names.length === 0 ? [] : [`${kind} ${names.join(", ")}`])
+    .join("; ") || "nothing of what is served"

@@ -8,6 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
@@ -18,13 +19,17 @@ import { readText } from "../config/YamlFile.ts"
 import { AuditLog } from "./AuditLog.ts"
 import { entityTagOf, matchesTag } from "./EntityTag.ts"
 import { prepareReplacement, removeLeftovers } from "./FileReplacement.ts"
+import { takeTurn } from "./FileTurn.ts"
 import { defaultWatchTiming, fingerprintOf, watchFile, type WatchTiming } from "./FileWatch.ts"
-import type { RegistryChange } from "./RegistryChange.ts"
+import { type LastKnownGood, nothingKept } from "./LastKnownGood.ts"
+import { describeChange, noChange } from "./RegistryChange.ts"
 import { decodeRegistry } from "./RegistryDecode.ts"
 import type { Registry } from "./RegistryEntry.ts"
 import { checkRegistry, type RegistrySource } from "./RegistryFile.ts"
 import { RegistryHost } from "./RegistryHost.ts"
 import { mistakeSentences } from "./RegistryMistakes.ts"
+import type { RefusedFile, RegistryStart } from "./RegistryStart.ts"
+import { recoverDefaults } from "./StartRecovery.ts"
 import type { EntryRefused } from "./VersionPlan.ts"
 
 export interface ApplyRequest {
@@ -41,7 +46,9 @@ export interface RegistryControlOptions {
   /** The registry file, as the operator gave it. */
   readonly file: string
   /** What the server was started with. */
-  readonly source: RegistrySource
+  readonly start: RegistryStart
+  /** Where what serves as it says is kept for the next start. */
+  readonly kept?: LastKnownGood
   readonly watch?: WatchTiming
 }
 
@@ -60,45 +67,52 @@ interface Pending {
 
 type Refusal = RegistryInvalid | RevisionConflict | ChangeRefused
 
-const noChange: RegistryChange = { added: [], changed: [], removed: [], rerouted: [] }
-
 const fileChanger = "file"
 
 /** How often a registry whose model files are missing is tried again. */
 const retryEvery = Duration.seconds(2)
 
-const sentenceOf = (change: RegistryChange): string =>
-  Object.entries(change).flatMap(([kind, names]) => names.length === 0 ? [] : [`${kind} ${names.join(", ")}`]).join(
-    "; "
-  ) ||
-  "nothing of what is served"
-
 /** Whether all that is wrong can be mended without changing the text: files that it names are missing. */
 const isWellFormed = (text: string, file: string): boolean =>
   Result.isSuccess(Result.flatMap(parseYaml(text, file), decodeRegistry))
 
-const make = Effect.fnUntraced(function*({ file, source, watch = defaultWatchTiming }: RegistryControlOptions) {
+/** Who serves what was kept, in the status. */
+const lastServed = "last_known_good"
+
+const make = Effect.fnUntraced(function*(options: RegistryControlOptions) {
+  const { file, kept = nothingKept, start: { refused, source }, watch = defaultWatchTiming } = options
   const host = yield* RegistryHost
   const audit = yield* AuditLog
   const lock = yield* Semaphore.make(1)
   const scope = yield* Effect.scope
   const nowText = Effect.map(Clock.currentTimeMillis, (ms) => new Date(ms).toISOString())
 
-  let served: Served = { ...source, etag: entityTagOf(source.text), appliedAt: yield* nowText, by: "start" }
+  let served: Served = {
+    ...source,
+    etag: entityTagOf(source.text),
+    appliedAt: yield* nowText,
+    by: refused === undefined ? "start" : lastServed
+  }
   let pending: Pending | undefined
   /** The tag of the file as it was last taken up, served or not; undefined where it could not be read. */
-  let taken: string | undefined = served.etag
+  let taken = refused === undefined
+    ? served.etag
+    : refused.text === undefined
+    ? undefined
+    : entityTagOf(refused.text)
 
   const serve = Effect.fnUntraced(function*(text: string, registry: Registry, by: string) {
     served = { text, registry, etag: entityTagOf(text), appliedAt: yield* nowText, by }
-    yield* Effect.forkIn(Effect.interruptible(reportProblems(served.etag, by)), scope)
+    yield* Effect.forkIn(Effect.interruptible(report(served)), scope)
   })
 
-  /** What was taken may turn out not to load, which its caller does not wait for. */
-  const reportProblems = Effect.fnUntraced(function*(etag: string, by: string) {
+  /** What was taken may turn out not to load, which its caller does not wait for. Else it is what a restart goes on with. */
+  const report = Effect.fnUntraced(function*({ by, etag, text }: Served) {
     yield* host.settled
+    if (served.etag !== etag) return
+    if ((yield* host.failedDefaults).length === 0) yield* kept.keep(text)
     const problems = yield* host.problems
-    if (problems.length === 0 || served.etag !== etag) return
+    if (problems.length === 0) return
     yield* audit.record({ by, action: "registry.load", detail: problems.join("; "), outcome: "refused" })
   })
 
@@ -141,13 +155,18 @@ const make = Effect.fnUntraced(function*({ file, source, watch = defaultWatchTim
 
   /** Undefined where the text is served already, and the file has it. */
   const change = Effect.fnUntraced(function*(text: string, { by, ifMatch }: ApplyRequest) {
+    // Who saw a text that another process wrote may go on from there, before this process has come to look at it.
+    if (ifMatch !== undefined && !matchesTag(ifMatch, served.etag)) yield* look
     yield* checkMatch(ifMatch)
     const etag = entityTagOf(text)
-    if (etag !== served.etag) {
-      return yield* replace(text, yield* Effect.mapError(checkRegistry(text, file), invalid), by)
-    }
-    return (yield* fileTag) === etag ? undefined : yield* replace(text, served.registry, by)
-  })
+    const isServed = etag === served.etag
+    if (isServed && (yield* fileTag) === etag) return undefined
+    const registry = isServed ? served.registry : yield* Effect.mapError(checkRegistry(text, file), invalid)
+    // Read, compared and written in one turn: other processes write this file, too.
+    yield* takeTurn(file)
+    yield* checkMatch(ifMatch)
+    return yield* replace(text, registry, by)
+  }, Effect.scoped)
 
   const apply = Effect.fn("RegistryControl.apply")(
     function*(text: string, request: ApplyRequest): Effect.fn.Return<RegistryApplied, Refusal> {
@@ -160,33 +179,31 @@ const make = Effect.fnUntraced(function*({ file, source, watch = defaultWatchTim
         ({ message }) => audit.record({ ...entry, detail: message, outcome: "refused" })
       )
       if (made === undefined) return { dry_run: false, etag, ...noChange }
-      yield* audit.record({ ...entry, detail: sentenceOf(made), change: made, outcome: "applied" })
+      yield* audit.record({ ...entry, detail: describeChange(made), change: made, outcome: "applied" })
       return { dry_run: false, etag, ...made }
     },
     alone
   )
 
   /** Says so once for the same mistakes, however often the file is looked at. */
-  const refuseFile = Effect.fnUntraced(function*(error: ConfigError | EntryRefused, passing: boolean) {
+  const refuseFile = Effect.fnUntraced(function*({ error, text }: RefusedFile) {
     const mistakes = mistakeSentences(error, file)
     const known = pending !== undefined && pending.mistakes.join("\n") === mistakes.join("\n")
-    pending = { mistakes, passing }
+    pending = { mistakes, passing: error._tag === "ConfigError" && text !== undefined && isWellFormed(text, file) }
     if (known) return
-    yield* Effect.logError(
-      `the registry file was changed and is not served; what was served before is:\n${error.message}`
-    )
+    yield* Effect.logError(`the registry file is not served as it is now; what served before is:\n${error.message}`)
     yield* audit.record({ by: fileChanger, action: "registry.apply", detail: mistakes.join("; "), outcome: "refused" })
   })
 
   /** Serves the file as it is now, unless it is served already or was refused as it is. */
-  const takeUp = Effect.gen(function*() {
+  const look = Effect.gen(function*() {
     const fingerprint = yield* fingerprintOf(file)
     const read = yield* Effect.result(readText(file))
     // It is being written: whoever watches looks again.
     if ((yield* fingerprintOf(file)) !== fingerprint) return
     if (Result.isFailure(read)) {
       taken = undefined
-      return yield* refuseFile(read.failure, false)
+      return yield* refuseFile({ text: undefined, error: read.failure })
     }
     const text = read.success
     const etag = entityTagOf(text)
@@ -197,22 +214,47 @@ const make = Effect.fnUntraced(function*({ file, source, watch = defaultWatchTim
       return yield* Effect.logInfo("the registry file is again the one that is served")
     }
     const checked = yield* Effect.result(checkRegistry(text, file))
-    if (Result.isFailure(checked)) return yield* refuseFile(checked.failure, isWellFormed(text, file))
+    if (Result.isFailure(checked)) return yield* refuseFile({ text, error: checked.failure })
     const applied = yield* Effect.result(host.apply(checked.success))
-    if (Result.isFailure(applied)) return yield* refuseFile(applied.failure, false)
+    if (Result.isFailure(applied)) return yield* refuseFile({ text, error: applied.failure })
     yield* serve(text, checked.success, fileChanger)
     pending = undefined
     const change = applied.success
     yield* audit.record({
       by: fileChanger,
       action: "registry.apply",
-      detail: sentenceOf(change),
+      detail: describeChange(change),
       change,
       outcome: "applied"
     })
-  }).pipe(alone)
+  })
+  const takeUp = alone(look)
 
+  /** False once another registry is served than the one that was started with. */
+  const applyWhileFirst = (registry: Registry) =>
+    alone(
+      Effect.suspend(() =>
+        served.registry === source.registry ? Effect.as(host.apply(registry), true) : Effect.succeed(false)
+      )
+    )
+
+  const begin = Effect.gen(function*() {
+    yield* host.settled
+    const former = yield* kept.read
+    if (former !== undefined && former !== source.text) {
+      const models = yield* recoverDefaults(source.registry, { text: former, file }, applyWhileFirst)
+      if (models.length > 0) yield* Effect.logWarning(`${models.join(", ")} went back to what served last`)
+    }
+  }).pipe(
+    Effect.catch((error) =>
+      Effect.logWarning(`the registry that served last cannot be served either:\n${error.message}`)
+    ),
+    Effect.andThen(Effect.suspend(() => report(served)))
+  )
+
+  if (refused !== undefined) yield* refuseFile(refused)
   yield* removeLeftovers(file)
+  const begun = yield* Effect.forkScoped(begin)
   yield* watchFile(file, takeUp, watch)
   yield* Effect.suspend(() => pending?.passing === true ? takeUp : Effect.void).pipe(
     Effect.repeat(Schedule.spaced(retryEvery)),
@@ -227,7 +269,9 @@ const make = Effect.fnUntraced(function*({ file, source, watch = defaultWatchTim
       by: served.by,
       pending_error: pending?.mistakes ?? (problems.length === 0 ? null : problems)
     })),
-    apply
+    apply,
+    takeUp,
+    begun: Fiber.await(begun).pipe(Effect.asVoid)
   })
 })
 
@@ -237,6 +281,10 @@ export class RegistryControl extends Context.Service<RegistryControl, {
   readonly status: Effect.Effect<RegistryStatus>
   /** Serves this text and makes it the registry file, or refuses it and changes nothing. The same text again is no change. */
   readonly apply: (text: string, request: ApplyRequest) => Effect.Effect<RegistryApplied, Refusal>
+  /** Looks at the file now, and serves what is new of it. */
+  readonly takeUp: Effect.Effect<void>
+  /** Waits until every model of the start has loaded, or went back to what it had before, where that could be. */
+  readonly begun: Effect.Effect<void>
 }>()("sluice/core/RegistryControl") {
   /** Watches the file for as long as the layer lives. */
   static readonly layer = (

@@ -3,12 +3,14 @@
  */
 import type { ChangeRefused } from "@sluice/domain/Errors"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import * as NodeFs from "node:fs/promises"
 import { type ConfigError, configError } from "../config/ConfigError.ts"
 import { parseYaml } from "../config/YamlDocument.ts"
 import { storeCall } from "../store/ModelStore.ts"
 import { hasCode, type PullFailed } from "../store/StoreErrors.ts"
 import { prepareReplacement } from "./FileReplacement.ts"
+import { takeTurn } from "./FileTurn.ts"
 import { type Addition, addVersion, isWithoutModels } from "./RegistryAddition.ts"
 import { decodeRegistry } from "./RegistryDecode.ts"
 import type { ModelEntry, Registry } from "./RegistryEntry.ts"
@@ -31,13 +33,19 @@ export const registeredModels = Effect.fn("RegistryEdit.registeredModels")(
 
 /** Adds the version and returns the registry as it is now. Where anything is wrong the file stays as it was. */
 export const writeVersion = Effect.fn("RegistryEdit.writeVersion")(
-  function*(file: string, addition: Addition): Effect.fn.Return<Registry, ConfigError | PullFailed | ChangeRefused> {
+  function*(
+    file: string,
+    addition: Addition
+  ): Effect.fn.Return<Registry, ConfigError | PullFailed | ChangeRefused, Scope.Scope> {
+    yield* takeTurn(file)
     const text = yield* Effect.fromResult(addVersion(yield* read(file), file, addition))
     const document = yield* Effect.fromResult(parseYaml(text, file))
     const registry = yield* Effect.fromResult(decodeRegistry(document))
     const error = configError(yield* missingFiles(registry, document))
     if (error !== undefined) return yield* error
-    yield* Effect.scoped(Effect.flatMap(prepareReplacement(file, text), ({ commit }) => commit))
+    const { commit } = yield* prepareReplacement(file, text)
+    yield* commit
     return registry
-  }
+  },
+  Effect.scoped
 )

@@ -21,6 +21,8 @@ export class RegistryHost extends Context.Service<RegistryHost, {
   readonly settled: Effect.Effect<void>
   /** What of the registry is not served as it says, for it did not load: a sentence each. */
   readonly problems: Effect.Effect<ReadonlyArray<string>>
+  /** Models whose default version, as the registry has it, did not load. */
+  readonly failedDefaults: Effect.Effect<ReadonlyArray<string>>
   /** Waits until the version, or the default one, is ready. Does nothing where it is. */
   readonly load: (
     model: string,

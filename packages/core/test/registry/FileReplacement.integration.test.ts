@@ -3,9 +3,10 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { prepareReplacement, removeLeftovers } from "@sluice/core/registry/FileReplacement"
+import { takeTurn } from "@sluice/core/registry/FileTurn"
 import * as Effect from "effect/Effect"
 import * as NodeFs from "node:fs"
-import { tmpdir } from "node:os"
+import { hostname, tmpdir } from "node:os"
 import { join } from "node:path"
 
 const folder = Effect.acquireRelease(
@@ -75,5 +76,40 @@ describe("a replacement", () => {
         true,
         true
       ])
+    }))
+
+  it.live("that a killed process left is removed at once by who has the turn, and by the next who writes", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const file = join(directory, "registry.yaml")
+      const left = join(directory, ".registry.yaml.00000000-0000-4000-8000-000000000000.tmp")
+      const oldLock = join(directory, ".registry.yaml.lock.00000000-0000-4000-8000-000000000000")
+      const others = [join(directory, "other.yaml"), join(directory, ".registry.yaml.swp")]
+      for (const each of [file, left, oldLock, ...others]) NodeFs.writeFileSync(each, "")
+      NodeFs.utimesSync(oldLock, 1000, 1000)
+      yield* Effect.scoped(takeTurn(file))
+      assert.deepStrictEqual(NodeFs.readdirSync(directory).toSorted(), [
+        ".registry.yaml.swp",
+        "other.yaml",
+        "registry.yaml"
+      ])
+    }))
+
+  it.live("is written by one at a time, and a turn whose owner was killed is free", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const file = join(directory, "registry.yaml")
+      NodeFs.writeFileSync(file, "0")
+      // The pid of no process: above what Linux gives out.
+      const dead = { pid: 2 ** 30, host: hostname(), started: "", nonce: "dead" }
+      NodeFs.writeFileSync(join(directory, ".registry.yaml.lock"), JSON.stringify(dead))
+      const addOne = Effect.gen(function*() {
+        yield* takeTurn(file)
+        const number = Number(NodeFs.readFileSync(file, "utf8"))
+        yield* Effect.sleep("1 millis")
+        yield* replace(file, String(number + 1))
+      }).pipe(Effect.scoped)
+      yield* Effect.all(Array.from({ length: 5 }, () => addOne), { concurrency: "unbounded" })
+      assert.strictEqual(NodeFs.readFileSync(file, "utf8"), "5")
     }))
 })

@@ -14,6 +14,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as NodeFs from "node:fs"
@@ -74,7 +75,7 @@ const started = Effect.fnUntraced(function*(files: { readonly file?: string; rea
   const source = yield* readRegistrySource(file)
   const given: Array<string> = []
   const services = yield* Layer.build(
-    RegistryControl.layer({ file, source, watch: quick }).pipe(
+    RegistryControl.layer({ file, start: { source }, watch: quick }).pipe(
       Layer.provideMerge(Layer.merge(recordingHost(given, source.registry), AuditLog.layer(undefined)))
     )
   )
@@ -187,6 +188,30 @@ describe("a registry that is sent", () => {
       const conflict = yield* Effect.flip(control.apply(text("v1", "v3"), { by, ifMatch: etag }))
       assert.strictEqual(conflict._tag, "RevisionConflict")
     }))
+
+  live(
+    "is taken by one of two servers of one file, where both are sent one at the same moment",
+    () =>
+      Effect.gen(function*() {
+        const one = yield* started()
+        const other = yield* started({ file: one.file, directory: one.directory })
+        let { etag } = yield* one.control.current
+        for (let round = 0; round < 10; round++) {
+          const answers = yield* Effect.all(
+            [one, other].map(({ control }, index) =>
+              Effect.result(control.apply(text("v1", `w${round}-${index}`), { by, ifMatch: etag }))
+            ),
+            { concurrency: "unbounded" }
+          )
+          const [taken, ...more] = answers.filter(Result.isSuccess)
+          assert.lengthOf(more, 0)
+          const [refused] = answers.filter(Result.isFailure)
+          assert.strictEqual(refused?.failure._tag, "RevisionConflict")
+          etag = taken?.success.etag ?? ""
+          assert.strictEqual(entityTagOf(one.read()), etag)
+        }
+      })
+  )
 
   live("is refused where its file cannot be written, and what was served is served", () =>
     Effect.gen(function*() {

@@ -37,6 +37,7 @@ export const standInRegistryHost = (registry: Registry): Layer.Layer<RegistryHos
     return RegistryHost.of({
       settled: Effect.void,
       problems: Effect.succeed([]),
+      failedDefaults: Effect.succeed([]),
       preview: (next) => Effect.sync(() => changeOf(current, next)),
       apply: (next) =>
         Effect.sync(() => {

@@ -9,6 +9,13 @@ import { join, resolve } from "node:path"
 export const defaultStateDirectory = (variables: Readonly<Record<string, string | undefined>>): string =>
   join(variables["XDG_STATE_HOME"] || join(homedir(), ".local", "state"), "sluice")
 
-/** Servers of one registry file share their rollouts; those of another one, with models of the same names, do not. */
+/** Of a registry file, by its path: those of other files may have models of the same names. */
+const nameOf = (registry: string): string => createHash("sha256").update(resolve(registry)).digest("hex").slice(0, 16)
+
+/** Servers of one registry file share their rollouts. */
 export const rolloutDirectory = (directory: string, registry: string): string =>
-  join(directory, "rollouts", createHash("sha256").update(resolve(registry)).digest("hex").slice(0, 16))
+  join(directory, "rollouts", nameOf(registry))
+
+/** Servers of one registry file share what of it served last. */
+export const lastKnownGoodFile = (directory: string, registry: string): string =>
+  join(directory, "registries", `${nameOf(registry)}.json`)

@@ -77,6 +77,7 @@ const start = (options: ServerOptions, directory: string): Child => {
       PATH: process.env["PATH"],
       HOME: process.env["HOME"],
       PORT: "0",
+      SLUICE_STATE_DIR: join(directory, "state"),
       ...(options.registry === undefined ? {} : { MODEL_REGISTRY: registry }),
       ...(options.config === undefined ? {} : { SLUICE_CONFIG: config }),
       ...options.env
