@@ -153,6 +153,13 @@ export const errorCatalogue: Readonly<Record<SluiceError["_tag"], CatalogueEntry
     meaning: "The store behind the prediction cache (Redis) does not answer. Predictions go on without it.",
     remedy: "Bring the store back, and send the request again."
   },
+  ChangeIncomplete: {
+    code: "change_incomplete",
+    status: 503,
+    title: "Not in every process",
+    meaning: "A server of several processes did it in some of them; another ended, or did not answer in time.",
+    remedy: "Send the request again: what is done already is not done twice."
+  },
   RegistryInvalid: {
     code: "registry_invalid",
     status: 422,

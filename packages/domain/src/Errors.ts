@@ -190,6 +190,16 @@ export class ChangeRefused extends Schema.TaggedError<ChangeRefused>()("ChangeRe
   }
 }
 
+/** Of a server of several processes: some have not done what this one has. `processes` are their numbers, from 1. */
+export class ChangeIncomplete extends Schema.TaggedError<ChangeIncomplete>()("ChangeIncomplete", {
+  processes: Schema.Array(Schema.Int),
+  retryAfterMs
+}) {
+  override get message() {
+    return `it is done, but not known to be in process ${this.processes.join(", ")} of this server: send it again`
+  }
+}
+
 /** Any error that a surface may show to its caller. */
 export const SluiceError = Schema.Union([
   MalformedRequest,
@@ -215,7 +225,8 @@ export const SluiceError = Schema.Union([
   CacheUnavailable,
   RegistryInvalid,
   RevisionConflict,
-  ChangeRefused
+  ChangeRefused,
+  ChangeIncomplete
 ])
 export type SluiceError = typeof SluiceError.Type
 

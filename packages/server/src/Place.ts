@@ -7,6 +7,7 @@ import type { Metrics } from "@sluice/core/telemetry/Metrics"
 import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import { listenBanner, readyBanner } from "./Banner.ts"
+import { noOthers, type OtherProcesses } from "./cluster/OtherProcesses.ts"
 import type { ResolvedSettings } from "./config/Settings.ts"
 
 export interface Place {
@@ -20,6 +21,8 @@ export interface Place {
   readonly ready: (versions: ReadonlyArray<VersionInfo>) => Effect.Effect<void>
   /** What `/metrics` shows, where it is not its own numbers alone. */
   readonly metrics: (own: Metrics["Service"]) => Effect.Effect<Metrics["Service"]>
+  /** Whom it asks to do what it was asked to do. */
+  readonly others: OtherProcesses["Service"]
 }
 
 /** One process, which says everything itself. */
@@ -31,5 +34,6 @@ export const alone = ({ notices, settings }: ResolvedSettings): Place => ({
     yield* Console.log(listenBanner(settings, port))
   }),
   ready: (versions) => Effect.suspend(() => Console.log(readyBanner(versions, process.uptime() * 1000))),
-  metrics: Effect.succeed
+  metrics: Effect.succeed,
+  others: noOthers
 })

@@ -14,6 +14,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { OtherProcesses } from "./cluster/OtherProcesses.ts"
 import { loadSettings } from "./config/LoadSettings.ts"
 import type { ResolvedSettings, Settings, Variables } from "./config/Settings.ts"
 import { defaultStateDirectory, lastKnownGoodFile } from "./config/StateDirectory.ts"
@@ -61,9 +62,9 @@ const serveModels = Effect.fnUntraced(function*(
     Effect.provideContext(ownEngine)
   )
   const { begun } = Context.get(control, RegistryControl)
-  const engine = Context.merge(
-    Context.add(ownEngine, Metrics, yield* place.metrics(metrics)),
-    control
+  const engine = Context.merge(ownEngine, control).pipe(
+    Context.add(Metrics, yield* place.metrics(metrics)),
+    Context.add(OtherProcesses, place.others)
   )
 
   // The models are loading in their workers by now; the HTTP stack is imported meanwhile.

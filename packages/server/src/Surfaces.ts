@@ -13,6 +13,7 @@ import * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
 import { AccessControl } from "./access/AccessControl.ts"
 import { GuardedInference } from "./access/GuardedInference.ts"
+import { EngineControl } from "./cluster/EngineControl.ts"
 import type { Settings } from "./config/Settings.ts"
 import { directRoutes } from "./direct/DirectRoutes.ts"
 import { docsPages } from "./http/DocsPages.ts"
@@ -55,6 +56,7 @@ const routesLayer = (settings: Settings) => {
       maxBodyBytes: settings.limits.maxBodyBytes
     })
   ).pipe(
+    Layer.provide(EngineControl.layer),
     Layer.provideMerge(Lifecycle.layer),
     Layer.provide(AccessControl.layer(settings.auth.token)),
     Layer.provide(GuardedInference.layer)

@@ -17,16 +17,19 @@ export interface Listening {
 
 export interface ForkedProcess {
   readonly number: number
+  readonly listensFirst: boolean
   readonly pid: number | undefined
   readonly listening: Deferred.Deferred<Listening>
   readonly ready: Deferred.Deferred<ReadonlyArray<VersionInfo>>
+  readonly isReady: () => boolean
   /** Why it ended: its own sentence, or how the system says it went. */
   readonly ended: Deferred.Deferred<string>
   readonly tell: (message: FromPrimary) => void
   readonly kill: () => void
 }
 
-type AboutMetrics = Extract<FromProcess, { readonly _tag: "OwnMetrics" | "AskAllMetrics" }>
+/** What concerns the other processes as well. */
+type ForOthers = Exclude<FromProcess, { readonly _tag: "Listening" | "Ready" | "Failed" }>
 
 const program = fileURLToPath(new URL("./main.ts", import.meta.url))
 
@@ -40,7 +43,7 @@ const howItWent = (code: number | null, signal: string | null): string =>
 export const forkProcess = (
   place: ProcessArguments,
   env: Variables,
-  onMetrics: (from: ForkedProcess, message: AboutMetrics) => void
+  onMessage: (from: ForkedProcess, message: ForOthers) => void
 ): ForkedProcess => {
   // Advanced, for JSON has no NaN, which a delay is that was not measured yet.
   cluster.setupPrimary({ exec: program, args: writeArguments(place), serialization: "advanced" })
@@ -51,9 +54,11 @@ export const forkProcess = (
   let hasEnded = false
   const forked: ForkedProcess = {
     number: place.number,
+    listensFirst: place.listensFirst,
     pid: worker.process.pid,
     listening: Deferred.makeUnsafe(),
     ready: Deferred.makeUnsafe(),
+    isReady: () => Deferred.isDoneUnsafe(forked.ready),
     ended: Deferred.makeUnsafe(),
     // One that is going has closed its channel, and needs to be told nothing.
     tell: (message) => void worker.send(message, () => undefined),
@@ -75,7 +80,7 @@ export const forkProcess = (
         failure = message.reason
         return
       default:
-        return onMetrics(forked, message)
+        return onMessage(forked, message)
     }
   })
   worker.on("exit", (code: number | null, signal: string | null) => {

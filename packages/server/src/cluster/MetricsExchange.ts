@@ -6,7 +6,7 @@ import type { MetricsSnapshot } from "@sluice/core/telemetry/MetricsSnapshot"
 import * as Effect from "effect/Effect"
 import type { FromPrimary, FromProcess } from "./ClusterMessages.ts"
 
-type MetricsMessage = Exclude<FromPrimary, { readonly _tag: "Stop" }>
+type MetricsMessage = Extract<FromPrimary, { readonly _tag: "AskOwnMetrics" | "AllMetrics" }>
 
 export interface MetricsExchange {
   readonly received: (message: MetricsMessage) => void

@@ -13,8 +13,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { listenBanner, readyBanner } from "../Banner.ts"
 import type { ResolvedSettings, Settings, Variables } from "../config/Settings.ts"
+import type { Question } from "./ClusterMessages.ts"
 import { type ForkedProcess, forkProcess } from "./ForkedProcess.ts"
 import { MetricsCollector } from "./MetricsCollector.ts"
+import { QuestionRounds } from "./QuestionRounds.ts"
 import { nextRestart } from "./RestartDelay.ts"
 
 /** The server cannot start; the reason is a sentence for the operator. */
@@ -56,10 +58,19 @@ const runPrimary = Effect.fnUntraced(function*({ env, stop }: PrimaryOptions, { 
   const { host, port, workers } = settings.server
   const running = new Set<ForkedProcess>()
   const metrics = new MetricsCollector<ForkedProcess>((asked, id) => asked.tell({ _tag: "AskOwnMetrics", id }))
+  const questions = new QuestionRounds<ForkedProcess>((asked, id, question) =>
+    asked.tell({ _tag: "Ask", id, question })
+  )
   const run = Effect.runForkWith(yield* Effect.context<never>())
 
   const answerScrape = (asker: ForkedProcess, id: number) =>
     Effect.map(metrics.collect, (snapshots) => asker.tell({ _tag: "AllMetrics", id, snapshots }))
+
+  const passOn = (asker: ForkedProcess, id: number, question: Question) =>
+    Effect.map(
+      questions.ask([...running].filter((each) => each !== asker), question),
+      (answers) => asker.tell({ _tag: "OthersAnswered", id, answers })
+    )
 
   const start = (number: number): ForkedProcess => {
     // Beside others that serve, it takes no request before it can answer it.
@@ -67,8 +78,16 @@ const runPrimary = Effect.fnUntraced(function*({ env, stop }: PrimaryOptions, { 
     // A file that has changed meanwhile must not move one of them to another port.
     const fixed = { ...env, HOST: host, PORT: String(port) }
     const forked = forkProcess({ number, processes: workers, listensFirst }, fixed, (from, message) => {
-      if (message._tag === "OwnMetrics") metrics.answered(from, message.id, message.snapshot)
-      else run(answerScrape(from, message.id))
+      switch (message._tag) {
+        case "OwnMetrics":
+          return metrics.answered(from, message.id, message.snapshot)
+        case "AskAllMetrics":
+          return void run(answerScrape(from, message.id))
+        case "AskOthers":
+          return void run(passOn(from, message.id, message.question))
+        case "Answer":
+          return questions.answered(from, message.id, message.answer)
+      }
     })
     running.add(forked)
     metrics.started(forked)

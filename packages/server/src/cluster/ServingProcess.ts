@@ -11,17 +11,23 @@ import type { Place } from "../Place.ts"
 import { serve } from "../Serve.ts"
 import { type FromPrimary, type FromProcess, type ProcessArguments, readArguments } from "./ClusterMessages.ts"
 import { type MetricsExchange, metricsExchange } from "./MetricsExchange.ts"
+import { type QuestionExchange, questionExchange } from "./QuestionExchange.ts"
 
 const tell = (message: FromProcess): void => {
   process.send?.(message)
 }
 
-const placeOf = ({ listensFirst, processes }: ProcessArguments, exchange: MetricsExchange): Place => ({
+const placeOf = (
+  { listensFirst, processes }: ProcessArguments,
+  metrics: MetricsExchange,
+  questions: QuestionExchange
+): Place => ({
   cores: Effect.map(detectCores, (cores) => coresOfEach(cores, processes)),
   listensFirst,
   listening: (port, notices) => Effect.sync(() => tell({ _tag: "Listening", port, notices })),
   ready: (versions) => Effect.sync(() => tell({ _tag: "Ready", versions })),
-  metrics: exchange.shared
+  metrics: metrics.shared,
+  others: questions.others
 })
 
 /** The primary ends a process that cannot serve once it has its reason, and so does the process itself. */
@@ -37,18 +43,29 @@ export const runServingProcess = (options: {
   const place = readArguments(options.arguments)
   const stop = Deferred.makeUnsafe<void>()
   const stopNow = () => Deferred.doneUnsafe(stop, Effect.void)
-  const exchange = metricsExchange(tell)
+  const metrics = metricsExchange(tell)
+  const questions = questionExchange(tell)
   process.stdout.on("error", () => undefined)
   process.stderr.on("error", () => undefined)
   // A terminal's Ctrl-C comes to every process: the primary says what is to be done.
   process.on("SIGINT", () => undefined)
   process.on("SIGTERM", stopNow)
-  process.on("message", (message: FromPrimary) => message._tag === "Stop" ? stopNow() : exchange.received(message))
+  process.on("message", (message: FromPrimary) => {
+    switch (message._tag) {
+      case "Stop":
+        return stopNow()
+      case "Ask":
+      case "OthersAnswered":
+        return questions.received(message)
+      default:
+        return metrics.received(message)
+    }
+  })
   const server = serve({
     env: process.env,
     spares: options.spares,
     stop: Deferred.await(stop),
-    place: placeOf(place, exchange)
+    place: placeOf(place, metrics, questions)
   })
   Effect.runFork(Effect.annotateLogs(server, { process: place.number })).addObserver((exit) => {
     if (Exit.isSuccess(exit)) process.exit(0)

@@ -5,13 +5,12 @@ import { type OipIndexEntry, OipIndexRequest, OipRepositoryRequest } from "@slui
 import type { SluiceApi } from "@sluice/api/SluiceApi"
 import { AuditLog } from "@sluice/core/registry/AuditLog"
 import { ModelRegistry, type VersionInfo } from "@sluice/core/registry/ModelRegistry"
-import { RegistryHost } from "@sluice/core/registry/RegistryHost"
-import type { SluiceError } from "@sluice/domain/Errors"
 import { modelId } from "@sluice/domain/Ids"
 import type { VersionState } from "@sluice/domain/ModelInfo"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import { EngineControl } from "../cluster/EngineControl.ts"
 import { answering, json } from "./Answer.ts"
 import { currentCaller } from "./Caller.ts"
 import { optionalJsonBody } from "./JsonBody.ts"
@@ -42,7 +41,7 @@ export const oipRepositoryHandlers = (api: SluiceApi) =>
     "oipRepository",
     Effect.fnUntraced(function*(handlers) {
       const audit = yield* AuditLog
-      const host = yield* RegistryHost
+      const control = yield* EngineControl
       const registry = yield* ModelRegistry
 
       const index = Effect.fnUntraced(function*(request: HttpServerRequest.HttpServerRequest) {
@@ -59,9 +58,8 @@ export const oipRepositoryHandlers = (api: SluiceApi) =>
         const version = (yield* readTarget(request)).parameters?.version
         const { by, requestId } = yield* currentCaller
         const entry = { by, action: `model.${verb}`, model, request_id: requestId }
-        const asked: Effect.Effect<void, SluiceError> = host[verb](model, version)
         yield* Effect.tapError(
-          asked,
+          control[verb](model, version),
           ({ message }) => audit.record({ ...entry, detail: message, outcome: "refused" })
         )
         const detail = version === undefined

@@ -4,11 +4,9 @@
 import { LegacyPredictRequest, WarmupRequest } from "@sluice/api/PredictApi"
 import type { SluiceApi } from "@sluice/api/SluiceApi"
 import { PredictionCache } from "@sluice/core/cache/PredictionCache"
-import { Inference } from "@sluice/core/Inference"
 import { AuditLog } from "@sluice/core/registry/AuditLog"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import { RegistryHost } from "@sluice/core/registry/RegistryHost"
-import { CacheUnavailable } from "@sluice/domain/Errors"
 import { PredictRequest } from "@sluice/domain/PredictRequest"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
@@ -16,6 +14,7 @@ import * as Result from "effect/Result"
 import { jsonReader } from "../calls/JsonReader.ts"
 import { predictCall, resolveAlias } from "../calls/PredictCall.ts"
 import { prepareCall } from "../calls/SurfaceCall.ts"
+import { EngineControl } from "../cluster/EngineControl.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
 import { answering, json } from "./Answer.ts"
 import { currentCaller } from "./Caller.ts"
@@ -27,9 +26,6 @@ const readLegacy = jsonReader(LegacyPredictRequest, { exactIntegers: false })
 const readWarmup = jsonBody(WarmupRequest)
 
 const preparePredict = prepareCall(readPredict, predictCall)
-
-/** How long to wait before a store that failed is asked again, in milliseconds. */
-const storeRetryMs = 1000
 
 const splitId = (id: string): readonly [string, string | undefined] => {
   const at = id.indexOf("@")
@@ -44,7 +40,7 @@ export const predictHandlers = (api: SluiceApi) =>
       const registry = yield* ModelRegistry
       const host = yield* RegistryHost
       const audit = yield* AuditLog
-      const inference = yield* Inference
+      const control = yield* EngineControl
       const infer = yield* inferHandler
       const cache = yield* PredictionCache
       const lifecycle = yield* Lifecycle
@@ -54,11 +50,7 @@ export const predictHandlers = (api: SluiceApi) =>
         predictCall
       )
 
-      const warm = Effect.fnUntraced(function*(id: string) {
-        const [model, version] = splitId(id)
-        yield* host.load(model, version)
-        return yield* inference.warmup(model, version)
-      })
+      const warm = (id: string) => control.warmup(...splitId(id))
 
       const stats = Effect.gen(function*() {
         const predictions = yield* cache.stats
@@ -66,13 +58,10 @@ export const predictHandlers = (api: SluiceApi) =>
       })
 
       const clear = Effect.fnUntraced(function*(withModels: boolean) {
-        const cleared = yield* Effect.mapError(
-          cache.clear(),
-          () => new CacheUnavailable({ retryAfterMs: storeRetryMs })
-        )
+        const cleared = yield* control.clearPredictions
         if (!withModels) return json({ cleared })
         const { by, requestId } = yield* currentCaller
-        const models = yield* host.clear
+        const models = yield* control.clearModels
         const detail = `${models} idle versions were put away`
         yield* audit.record({ by, action: "model.clear", detail, outcome: "applied", request_id: requestId })
         return json({ cleared, models })

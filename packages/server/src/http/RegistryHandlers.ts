@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import { EngineControl } from "../cluster/EngineControl.ts"
 import { answering, json } from "./Answer.ts"
 import { currentCaller } from "./Caller.ts"
 import { textBody } from "./TextBody.ts"
@@ -40,6 +41,7 @@ export const registryHandlers = (api: SluiceApi) =>
     Effect.fnUntraced(function*(handlers) {
       const audit = yield* AuditLog
       const control = yield* RegistryControl
+      const engine = yield* EngineControl
 
       const replace = Effect.fnUntraced(function*(
         request: HttpServerRequest.HttpServerRequest,
@@ -49,6 +51,7 @@ export const registryHandlers = (api: SluiceApi) =>
         const text = yield* readYamlText(request)
         const caller = yield* currentCaller
         const applied = yield* control.apply(text, { ...caller, ifMatch, dryRun })
+        if (!dryRun) yield* engine.takeUpRegistry
         return json(applied, dryRun ? {} : { etag: applied.etag })
       })
 

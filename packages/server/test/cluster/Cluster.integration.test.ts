@@ -5,12 +5,12 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
-import { readFileSync } from "node:fs"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
 import { http } from "../harness/Http.ts"
 import { metrics } from "../harness/Metrics.ts"
 import { ask, gate, mood, moodyServer, openGate } from "../harness/Moody.ts"
+import { childrenOf } from "../harness/Processes.ts"
 import {
   inRepository,
   readyServer,
@@ -22,10 +22,6 @@ import {
 } from "../harness/ServerProcess.ts"
 
 const often = Schedule.spaced("20 millis")
-
-/** The processes that a process has started and not yet buried. */
-const childrenOf = (pid: number): ReadonlyArray<number> =>
-  readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter((text) => text !== "").map(Number)
 
 const isAlive = (pid: number): boolean => {
   try {
