@@ -35,6 +35,8 @@ export interface VersionInfo extends ModelInfo {
   readonly plugin_reason: string
   /** Why it failed, for operators. */
   readonly failure?: string
+  /** It failed for a caller who waited, and is loaded again for the next: so it needs to be asked. */
+  readonly retried?: boolean
 }
 
 /** The registry has nothing of that name to serve. */
@@ -191,7 +193,8 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
       plugin: slot.plan.plugin.plugin.name,
       plugin_reason: slot.plan.plugin.reason,
       ...(served === undefined || state !== "ready" ? {} : { lane: served.lane() }),
-      ...(failure === undefined ? {} : { failure })
+      ...(failure === undefined ? {} : { failure }),
+      ...(memory.isRetried(slot) ? { retried: true } : {})
     }
   }
 

@@ -2,12 +2,13 @@
  * Which versions are in memory: loads them within the limits, puts the least recently used away, and loads those again
  * that are asked for.
  */
-import type { ModelNotReady } from "@sluice/domain/Errors"
+import { ModelNotReady } from "@sluice/domain/Errors"
 import type { CachedVersion, ModelCacheStats } from "@sluice/domain/ModelCacheStats"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
+import { restartDelayMs } from "../execution/RestartRule.ts"
 import { monotonicReader } from "../Monotonic.ts"
 import { servedBy } from "./ModelRoute.ts"
 import { answering, type ServedVersion } from "./ServedVersion.ts"
@@ -27,6 +28,8 @@ export const makeVersionMemory = Effect.fnUntraced(function*(limits: CacheLimits
   const stopped = new WeakSet<VersionSlot>()
   /** Slots that load because somebody waits for them. */
   const demanded = new WeakSet<VersionSlot>()
+  /** Slots whose last load was asked for by a caller and failed: how many did so in a row, and when the last one did. */
+  const failedLoads = new WeakMap<VersionSlot, { readonly count: number; readonly atMs: number }>()
   const loaded = new Set<VersionSlot>()
   let hits = 0
   let misses = 0
@@ -75,8 +78,14 @@ export const makeVersionMemory = Effect.fnUntraced(function*(limits: CacheLimits
       loaded.add(slot)
       return Effect.andThen(room, slot.load).pipe(
         Effect.ensuring(Effect.sync(() => {
-          demanded.delete(slot)
-          if (slot.served() === undefined) loaded.delete(slot)
+          const wasDemanded = demanded.delete(slot)
+          if (slot.served() !== undefined) {
+            failedLoads.delete(slot)
+            return
+          }
+          loaded.delete(slot)
+          if (!wasDemanded || slot.state() !== "failed") return
+          failedLoads.set(slot, { count: (failedLoads.get(slot)?.count ?? 0) + 1, atMs: now() })
         }))
       )
     })
@@ -99,8 +108,23 @@ export const makeVersionMemory = Effect.fnUntraced(function*(limits: CacheLimits
     Effect.suspend(() => {
       misses++
       demanded.add(slot)
-      return Effect.flatMap(load(slot), () => Effect.fromResult(servedBy(slot)))
+      return Effect.flatMap(load(slot), () =>
+        Effect.suspend(() => loadAgainLater(slot) ?? Effect.fromResult(servedBy(slot))))
     })
+
+  /** How long until a load that failed may be tried for a caller again, in milliseconds; undefined where it is not. */
+  const retryInMs = (slot: VersionSlot): number | undefined => {
+    const failed = slot.state() === "failed" && slot.served() === undefined ? failedLoads.get(slot) : undefined
+    return failed === undefined ? undefined : Math.max(0, failed.atMs + restartDelayMs(failed.count) - now())
+  }
+
+  const loadAgainLater = (slot: VersionSlot): Effect.Effect<never, ModelNotReady> | undefined => {
+    const retryAfterMs = retryInMs(slot)
+    const { model, version } = slot.plan.entry
+    return retryAfterMs === undefined
+      ? undefined
+      : Effect.fail(new ModelNotReady({ model, version, state: "failed", retryAfterMs }))
+  }
 
   return {
     /** The slot's version for a request, if it is in memory. */
@@ -114,8 +138,11 @@ export const makeVersionMemory = Effect.fnUntraced(function*(limits: CacheLimits
     demand: (slot: VersionSlot): Effect.Effect<ServedVersion, ModelNotReady> | undefined => {
       const state = slot.state()
       const isAway = (state === "unloaded" || state === "draining") && !stopped.has(slot)
-      return isAway || (state === "loading" && demanded.has(slot)) ? waitFor(slot) : undefined
+      const mayLoad = isAway || (state === "loading" && demanded.has(slot)) || retryInMs(slot) === 0
+      return mayLoad ? waitFor(slot) : loadAgainLater(slot)
     },
+    /** Whether it did not load for a caller, and is tried again for the next one. */
+    isRetried: (slot: VersionSlot): boolean => retryInMs(slot) !== undefined,
     load,
     /** Puts a version away for good: it is no longer in the registry. */
     release: put,

@@ -11,6 +11,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Result from "effect/Result"
+import * as TestClock from "effect/testing/TestClock"
 import { cells, orders, sharedCells } from "../fixtures/ScriptedPlugin.ts"
 import { engineLayer, registryWith, scripted, turn } from "../LocalEngine.ts"
 
@@ -336,4 +337,27 @@ describe("versions in memory", () => {
     },
     oneVersion
   )
+
+  it.effect("that did not load for a caller are tried again for later ones, each time after twice the time", () => {
+    const memory = sharedCells()
+    const registry = registryWith({ a: model("v1", { v1: v(2) }), b: model("v1", { v1: v(3) }) }, memory)
+    const retryAfterMs = Effect.map(
+      Effect.flip(ask("b")),
+      (error) => "retryAfterMs" in error ? error.retryAfterMs : undefined
+    )
+    return Effect.gen(function*() {
+      Atomics.store(memory, cells.refuseLoad, 1)
+      assert.strictEqual(yield* retryAfterMs, 100)
+      yield* TestClock.adjust("60 millis")
+      Atomics.store(memory, cells.refuseLoad, 0)
+      assert.strictEqual(yield* retryAfterMs, 40)
+      Atomics.store(memory, cells.refuseLoad, 1)
+      yield* TestClock.adjust("40 millis")
+      assert.strictEqual(yield* retryAfterMs, 200)
+      Atomics.store(memory, cells.refuseLoad, 0)
+      yield* TestClock.adjust("200 millis")
+      assert.deepStrictEqual(yield* ask("b"), ["v1", 3])
+      assert.isUndefined((yield* (yield* ModelRegistry).list).find(({ name }) => name === "b")?.retried)
+    }).pipe(Effect.provide(engineLayer(registry, oneVersion)), Effect.provide(Logger.layer([])))
+  })
 })

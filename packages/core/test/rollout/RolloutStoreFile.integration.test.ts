@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import { fork } from "node:child_process"
 import { once } from "node:events"
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
+import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { countsOf, rolloutStoreConformance, stateOf } from "./RolloutStoreConformance.ts"
@@ -42,6 +42,36 @@ describe("RolloutStoreFile", () => {
       const after = yield* storeAt(path)
       assert.deepStrictEqual(yield* after.read("m"), stateOf(1))
       assert.deepStrictEqual(yield* after.reports("m", stateOf(1).rolloutId, stateOf(1).step), [countsOf(4)])
+    }).pipe(Effect.scoped))
+
+  it.live("removes what a killed writer left once it is old, at the start and when it writes, and no other file", () =>
+    Effect.gen(function*() {
+      const path = yield* folder
+      const { rolloutId, step } = stateOf(1)
+      const counts = join("m", `counts.${rolloutId}.${step}`)
+      const aside = (id: number) => `.${id}0000000-0000-4000-8000-000000000000`
+      const leave = (...names: ReadonlyArray<string>) =>
+        Effect.promise(async () => {
+          for (const name of names) await writeFile(join(path, name), "")
+          for (const name of names.slice(1)) await utimes(join(path, name), 1000, 1000)
+        })
+      const names = (of: string) => Effect.promise(async () => (await readdir(join(path, of))).toSorted())
+      const first = yield* storeAt(path)
+      yield* first.write("m", undefined, stateOf(1))
+      yield* first.report("m", rolloutId, step, "a", countsOf(1))
+      yield* leave(join("m", aside(1)), join("m", aside(2)), join(counts, aside(3)), join("m", ".other"))
+      const second = yield* storeAt(path)
+      assert.deepStrictEqual(yield* names(counts), ["a.json"])
+      assert.deepStrictEqual(yield* names("m"), [
+        ".10000000-0000-4000-8000-000000000000",
+        ".other",
+        `counts.${rolloutId}.${step}`,
+        "state.1.json"
+      ])
+      yield* leave(join("m", aside(1)), join("m", aside(2)))
+      yield* second.write("m", 1, stateOf(2))
+      assert.notInclude(yield* names("m"), aside(2))
+      assert.include(yield* names("m"), aside(1))
     }).pipe(Effect.scoped))
 
   it.live("keeps no more files than it needs", () =>

@@ -15,9 +15,12 @@ import { OtherProcesses } from "../cluster/OtherProcesses.ts"
 /** A version that was put away is loaded for who asks, or stays away because an operator said so. */
 const isReady = ({ state }: VersionInfo): boolean => state === "ready" || state === "unloaded"
 
+/** A server that is sent no requests is not asked for what it would load again then. */
+const isNeeded = (info: VersionInfo): boolean => info.default && info.retried !== true
+
 const modelPart = (info: VersionInfo): ReadinessPart => ({
   name: info.model_id,
-  status: isReady(info) ? "ready" : info.default ? "not_ready" : "degraded",
+  status: isReady(info) ? "ready" : isNeeded(info) ? "not_ready" : "degraded",
   ...(info.state === "ready" ? {} : { detail: info.state })
 })
 
