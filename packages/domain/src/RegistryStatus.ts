@@ -8,7 +8,7 @@ export const RegistryStatus = Schema.Struct({
   /** Of the registry that is served, as HTTP writes it: in quotes. */
   etag: Schema.String,
   applied_at: Schema.String,
-  /** `start`, `file`, or `http:` and who sent it. */
+  /** `start`, `file`, `last_known_good` where a start could not serve the file, or `http:` and who sent it. */
   by: Schema.String,
   /** Why the registry file, as it is now, is not served: a sentence for each mistake. Null where it is. */
   pending_error: Schema.NullOr(Schema.Array(Schema.String))

@@ -167,8 +167,9 @@ export const settingDefinitions = {
       type: Type.optional(Type.path),
       default: undefined,
       meaning:
-        "The folder where the server keeps how far rollouts have come, unless there is Redis. Unset is sluice in " +
-        "XDG_STATE_HOME, else in ~/.local/state. Losing it begins every rollout anew."
+        "The folder where the server keeps the registry that served last, and how far rollouts have come, unless there " +
+        "is Redis. Unset is sluice in XDG_STATE_HOME, else in ~/.local/state. Losing it begins every rollout anew, and " +
+        "leaves a start whose registry file is wrong nothing to go on with."
     })
   },
   cache: {
