@@ -3,7 +3,11 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { entityTagOf } from "@sluice/core/registry/EntityTag"
+import type { Readiness } from "@sluice/domain/ModelInfo"
 import * as Effect from "effect/Effect"
+import { copyFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { inRepository, temporaryDirectory } from "../harness/ServerProcess.ts"
 import { eventually, irisRegistry, registryServer } from "./RegistryServer.ts"
 
 const first = irisRegistry("v1")
@@ -122,5 +126,23 @@ describe("the model repository", () => {
         (yield* stats).versions.filter(({ state }) => state === "ready").map(({ model_id }) => model_id),
         ["iris@v2"]
       )
+    }))
+
+  it.live("loads again, for who asks later, what did not load for a caller, and stays ready meanwhile", () =>
+    Effect.gen(function*() {
+      const directory = yield* temporaryDirectory
+      const model = join(directory, "late.onnx")
+      writeFileSync(model, "no model")
+      const late =
+        `  late:\n    default_version: v1\n    versions:\n      v1: { path: ${model}, plugin: sklearn-onnx }\n`
+      const { ask } = yield* registryServer({ registry: `${first}${late}`, env: { MODEL_CACHE_SIZE: "1" } })
+      const predict = ask({ path: "/api/v1/predict", body: { model: "late", features: [[5.1, 3.5, 1.4, 0.2]] } })
+      const refused = yield* predict
+      assert.deepStrictEqual([refused.status, refused.headers["retry-after"]], [503, "1"])
+      const readyz = yield* ask({ path: "/readyz" })
+      assert.strictEqual(readyz.status, 200)
+      assert.deepInclude((readyz.json() as Readiness).parts, { name: "late@v1", status: "degraded", detail: "failed" })
+      copyFileSync(inRepository("config/models/iris/model.onnx"), model)
+      yield* eventually(predict, isOk)
     }))
 })
