@@ -41,6 +41,14 @@ export const errorCatalogue: Readonly<Record<SluiceError["_tag"], CatalogueEntry
     meaning: "A limit of requests, items, tokens or concurrent calls is used up: of the key, the model or the server.",
     remedy: "Send the request again after `Retry-After`; `RateLimit-Policy` has the limits, `RateLimit` what is left."
   },
+  LimitsUnavailable: {
+    code: "limits_unavailable",
+    status: 503,
+    title: "Limits cannot be checked",
+    meaning: "The store behind the rate limits (Redis) does not answer, and `rate_limits.fail` is `closed`.",
+    remedy:
+      "Send the request again after `Retry-After`; bring the store back, or set `rate_limits.fail` to `local` or `open`."
+  },
   ModelNotFound: {
     code: "model_not_found",
     status: 404,

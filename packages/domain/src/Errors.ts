@@ -45,6 +45,13 @@ export class RateLimited extends Schema.TaggedError<RateLimited>()("RateLimited"
   }
 }
 
+/** What is left of a limit could not be asked, and calls are refused then, by configuration. */
+export class LimitsUnavailable extends Schema.TaggedError<LimitsUnavailable>()("LimitsUnavailable", { retryAfterMs }) {
+  override get message() {
+    return "the store of rate limits does not answer, and calls are refused without it: try again after the time given"
+  }
+}
+
 export class ModelNotFound extends Schema.TaggedError<ModelNotFound>()("ModelNotFound", { model }) {
   override get message() {
     return `no model is named "${this.model}": GET /models lists those that are served`
@@ -206,6 +213,7 @@ export const SluiceError = Schema.Union([
   Unauthenticated,
   Forbidden,
   RateLimited,
+  LimitsUnavailable,
   ModelNotFound,
   VersionNotFound,
   VersionRetired,
@@ -249,5 +257,5 @@ export const InferenceError = Schema.Union([
 export type InferenceError = typeof InferenceError.Type
 
 /** What a call to a model may answer: the pipeline, or who guards it. */
-export const CallError = Schema.Union([...InferenceError.members, Forbidden, RateLimited])
+export const CallError = Schema.Union([...InferenceError.members, Forbidden, RateLimited, LimitsUnavailable])
 export type CallError = typeof CallError.Type

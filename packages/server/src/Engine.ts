@@ -13,6 +13,9 @@ import { StopTimeout } from "@sluice/core/execution/ModelWorker"
 import type { SpareWorkers } from "@sluice/core/execution/SpareWorkers"
 import { WorkerPool } from "@sluice/core/execution/WorkerPool"
 import { Inference } from "@sluice/core/Inference"
+import { RateLimits } from "@sluice/core/limits/RateLimits"
+import * as RateLimitStoreMemory from "@sluice/core/limits/RateLimitStoreMemory"
+import * as RateLimitStoreRedis from "@sluice/core/limits/RateLimitStoreRedis"
 import { AuditLog } from "@sluice/core/registry/AuditLog"
 import { ModelRegistry, registryHost } from "@sluice/core/registry/ModelRegistry"
 import { PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
@@ -32,7 +35,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { redisEndpoint } from "./config/RedisEndpoint.ts"
-import { cacheLimits, servingConfig } from "./config/ServingSettings.ts"
+import { cacheLimits, rateLimitsOptions, servingConfig } from "./config/ServingSettings.ts"
 import type { Settings } from "./config/Settings.ts"
 import { defaultStateDirectory, rolloutDirectory } from "./config/StateDirectory.ts"
 
@@ -58,6 +61,18 @@ const rolloutsLayer = ({ models, state }: Settings, redis: RedisLayer) => {
     ? RolloutStoreFile.layerFile(directory)
     : Layer.provide(RolloutStoreRedis.layerRedis, redis)
   return Layer.provide(Rollouts.layer, store)
+}
+
+/** How long Redis is not asked for limits after it failed. */
+const limitsRest = Duration.seconds(1)
+
+/** What limits have left is known to all processes that share a Redis, else to each for itself. */
+const limitsLayer = (settings: Settings, redis: RedisLayer) => {
+  const budget = { operation: settings.rateLimits.timeBudget, rest: limitsRest }
+  const store = redis === undefined
+    ? RateLimitStoreMemory.layerMemory
+    : Layer.provide(RateLimitStoreRedis.layerRedis(budget), redis)
+  return Layer.provide(RateLimits.layer(rateLimitsOptions(settings)), store)
 }
 
 /** How long a worker that still computes is waited for at the end, whatever the settings allow. */
@@ -100,7 +115,7 @@ export const engineLayer = (settings: Settings, registry: Registry, cores: numbe
   })
   return Layer.mergeAll(Inference.layerLocal, rolloutAudit, rolloutMetrics).pipe(
     Layer.provideMerge(registryHost),
-    Layer.provideMerge(Layer.mergeAll(models, cacheLayer(settings, redis), breaker)),
+    Layer.provideMerge(Layer.mergeAll(models, cacheLayer(settings, redis), breaker, limitsLayer(settings, redis))),
     Layer.provideMerge(rolloutsLayer(settings, redis)),
     Layer.provideMerge(AuditLog.layer(settings.telemetry.auditLog)),
     Layer.provideMerge(metrics)

@@ -73,3 +73,14 @@ export const LimitsSchema = Schema.Struct({
   concurrent: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000_000 })))
 })
 export type Limits = typeof LimitsSchema.Type
+
+export type LimitMetric = keyof Limits
+/** Whose limit it is. */
+export type LimitScope = "key" | "model" | "global"
+
+/**
+ * What becomes of calls while the store of limits does not answer. `open`: they are let through; `closed`: they are refused;
+ * `local`: each process counts for itself, from nothing.
+ */
+export const failModes = ["open", "closed", "local"] as const
+export type FailMode = typeof failModes[number]

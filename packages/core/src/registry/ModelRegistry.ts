@@ -12,6 +12,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type { Batcher } from "../batching/Batcher.ts"
 import type { ModelHost } from "../execution/ModelHost.ts"
+import type { Limits } from "../limits/Limits.ts"
 import { assignVersion, trafficPercent } from "../rollout/Assignment.ts"
 import { Rollouts } from "../rollout/Rollouts.ts"
 import type { Metrics } from "../telemetry/Metrics.ts"
@@ -77,6 +78,8 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
   readonly served: (model: string, version: string | undefined) => ServedVersion | undefined
   /** The model of requests that name none. */
   readonly defaultModel: () => string
+  /** The limits on all calls of a model, as the registry has them now. */
+  readonly limits: (model: string) => Limits | undefined
   /** All versions but the retired, in the order of the registry. */
   readonly list: Effect.Effect<ReadonlyArray<VersionInfo>>
   /** The registry's versions of a model, its default first. */
@@ -234,6 +237,7 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
         (route) => slotsInOrder(route).map((slot) => slot.plan.entry.version)
       ),
     defaultModel: () => changes.registry().defaultModel,
+    limits: (model) => routes.get(model)?.wanted.limits,
     byPath,
     settled: changes.settled,
     notices: () => [...changes.registry().notices, ...slots().flatMap((slot) => slot.plan.notices)],

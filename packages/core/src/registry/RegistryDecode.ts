@@ -85,6 +85,7 @@ const readModel = (name: string, model: ModelYaml, document: YamlDocument, direc
     defaultVersion: model.default_version,
     versions,
     rollout: readRollout(model.rollout_strategy),
+    limits: model.limits,
     source: sourceOf(["models", name])
   }
 }

@@ -4,6 +4,7 @@
 import type { Device, Precision, VersionStatus } from "@sluice/domain/ModelInfo"
 import type * as Duration from "effect/Duration"
 import type { WarmupShapes } from "../execution/WarmupBatches.ts"
+import type { Limits } from "../limits/Limits.ts"
 import type { OptimizeFor } from "./RegistrySchema.ts"
 
 /** Where an entry stands, for messages that come after the file was read. */
@@ -104,6 +105,8 @@ export interface ModelEntry {
   /** At least one, in the order of the file. */
   readonly versions: ReadonlyArray<VersionEntry>
   readonly rollout: Rollout
+  /** Of all calls of the model. */
+  readonly limits: Limits | undefined
   readonly source: SourceLine
 }
 

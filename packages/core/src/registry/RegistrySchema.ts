@@ -7,6 +7,7 @@ import { TimeoutMs } from "@sluice/domain/PredictRequest"
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { DurationText } from "../config/DurationText.ts"
+import { LimitsSchema } from "../limits/Limits.ts"
 
 /** What a version's plan of instances, threads and batches is chosen for. */
 export const OptimizeFor = Schema.Literals(["auto", "throughput", "latency"])
@@ -117,7 +118,8 @@ export const ModelYaml = Schema.Struct({
   default_version: Schema.String,
   description: Schema.optionalKey(Schema.String),
   versions: Schema.Record(Schema.String, VersionYaml),
-  rollout_strategy: Schema.optionalKey(RolloutYaml)
+  rollout_strategy: Schema.optionalKey(RolloutYaml),
+  limits: Schema.optionalKey(LimitsSchema)
 })
 export interface ModelYaml extends Schema.Schema.Type<typeof ModelYaml> {}
 

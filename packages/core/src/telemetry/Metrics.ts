@@ -10,6 +10,7 @@ import type { CacheOperation } from "../cache/CacheStore.ts"
 import type { MetricsPage, RolloutMeters } from "./MetricsPage.ts"
 import type { MetricsSnapshot } from "./MetricsSnapshot.ts"
 import type { PrometheusPage } from "./PrometheusPage.ts"
+import { RateLimitMeters } from "./RateLimitMeters.ts"
 import { VersionMeters, type VersionMetrics } from "./VersionMeters.ts"
 
 export type { CircuitState, Stage, VersionMetrics } from "./VersionMeters.ts"
@@ -32,6 +33,7 @@ export class Metrics extends Context.Service<Metrics, {
   readonly refused: (errorCode: string) => void
   /** Shows rollouts from now on: those that are there when a page is made. */
   readonly showRollouts: (read: () => Iterable<RolloutMeters>) => void
+  readonly rateLimits: RateLimitMeters
   readonly render: Effect.Effect<MetricsPage, MetricsError>
   /** The page's numbers, for a page of several processes. Empty where no page is served. */
   readonly snapshot: Effect.Effect<MetricsSnapshot, MetricsError>
@@ -84,6 +86,7 @@ const make = Effect.fnUntraced(function*(enabled: boolean) {
   const cacheStoreErrors = new Map<CacheOperation, number>([["getMany", 0], ["setMany", 0], ["clear", 0], ["stats", 0]])
   const refusals = new Map<string, number>()
   let rollouts: () => Iterable<RolloutMeters> = () => []
+  const rateLimits = new RateLimitMeters()
 
   function* versions() {
     for (const ofModel of models.values()) yield* ofModel.values()
@@ -100,7 +103,7 @@ const make = Effect.fnUntraced(function*(enabled: boolean) {
   // The library takes 60 ms to load, which the first page pays and not the start of the server.
   const page = yield* Effect.cached(attempt(async () => {
     const { prometheusPage } = await import("./PrometheusPage.ts")
-    return prometheusPage({ versions, rollouts: () => rollouts(), cacheStoreErrors, refusals })
+    return prometheusPage({ versions, rollouts: () => rollouts(), cacheStoreErrors, refusals, rateLimits })
   }))
   const ofPage = <A>(whenOff: A, take: (page: PrometheusPage) => Promise<A>) =>
     enabled ? Effect.flatMap(page, (page) => attempt(() => take(page))) : Effect.succeed(whenOff)
@@ -120,6 +123,7 @@ const make = Effect.fnUntraced(function*(enabled: boolean) {
     showRollouts: (read) => {
       rollouts = read
     },
+    rateLimits,
     render: ofPage({ contentType: "text/plain; charset=utf-8", body: "" }, (page) => page.render()),
     snapshot: ofPage<MetricsSnapshot>([], (page) => page.snapshot())
   })

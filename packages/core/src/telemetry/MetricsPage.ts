@@ -3,6 +3,7 @@
  */
 import type { CacheOperation } from "../cache/CacheStore.ts"
 import type { RolloutPosition } from "../rollout/FollowedRollout.ts"
+import type { RateLimitMeters } from "./RateLimitMeters.ts"
 import type { VersionMeters } from "./VersionMeters.ts"
 
 export interface MetricsPage {
@@ -24,4 +25,5 @@ export interface Meters {
   readonly cacheStoreErrors: ReadonlyMap<CacheOperation, number>
   /** Requests refused before a version was chosen, by the error's code. */
   readonly refusals: ReadonlyMap<string, number>
+  readonly rateLimits: RateLimitMeters
 }

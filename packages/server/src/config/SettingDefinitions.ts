@@ -3,6 +3,7 @@
  */
 import { Device, Precision } from "@sluice/domain/ModelInfo"
 import * as Duration from "effect/Duration"
+import { rateLimitSettings } from "./RateLimitSettings.ts"
 import { setting, type ValuesOf } from "./Setting.ts"
 import * as Type from "./SettingType.ts"
 
@@ -262,6 +263,7 @@ export const settingDefinitions = {
         "not say. Less frees its callers sooner; less than the longest batch needs replaces instances that are well."
     })
   },
+  rateLimits: rateLimitSettings,
   auth: {
     token: setting({
       env: "AUTH_TOKEN",

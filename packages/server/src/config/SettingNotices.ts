@@ -19,11 +19,23 @@ const tokenNotice = (settings: Settings, tokenLeftBlank: boolean): ReadonlyArray
   ]
 }
 
+/** What may surprise of limits: that none holds, and that each process has its own. */
+const limitNotices = (settings: Settings): ReadonlyArray<string> => {
+  const { rateLimits: { bypass, concurrent, items, perKey, requests, tokens }, redis, server } = settings
+  if (bypass) return ["BYPASS_RATE_LIMITS is set: no rate limit holds"]
+  const limits = [requests, items, tokens, concurrent, perKey.requests, perKey.items, perKey.tokens, perKey.concurrent]
+  const isShared = redis.url !== undefined || redis.host !== undefined
+  return server.workers === 1 || isShared || limits.every((limit) => limit === undefined) ? [] : [
+    `rate limits are counted by each of ${server.workers} processes for itself: set REDIS_URL to have one count`
+  ]
+}
+
 /** One sentence each. */
 export const settingNotices = (
   settings: Settings,
   tokenLeftBlank: boolean
 ): ReadonlyArray<string> => [
   ...redisNotice(settings),
-  ...tokenNotice(settings, tokenLeftBlank)
+  ...tokenNotice(settings, tokenLeftBlank),
+  ...limitNotices(settings)
 ]

@@ -2,6 +2,7 @@
  * The kinds of value a setting may have: how each is read from text or YAML, what is expected, and how it is printed.
  */
 import { durationExpectation, type DurationUnit, parseDuration, printDuration } from "@sluice/core/config/DurationText"
+import { parseRate, printRate, type Rate, rateExpectation } from "@sluice/core/limits/Limits"
 import * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
@@ -95,6 +96,13 @@ export const duration = (
       : Option.none(),
   print: printDuration
 })
+
+/** So many in a time. */
+export const rate: SettingType<Rate> = {
+  expected: rateExpectation,
+  parse: (value) => typeof value === "string" ? parseRate(value) : Option.none(),
+  print: printRate
+}
 
 /** A number of bytes, plain or with a unit. */
 export const bytes = (minimum: number, maximum: number): SettingType<number> => {
