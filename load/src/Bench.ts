@@ -11,7 +11,7 @@ import type { Shot } from "./generators/VegetaResults.ts"
 import { type ClosedLoop, runWrk, type WrkResult } from "./generators/Wrk.ts"
 import type { Options } from "./Options.ts"
 import { plugin, registryText, type VersionYaml } from "./processes/Registry.ts"
-import { type Program, type Running, startEcho, startProgram, startSluice } from "./processes/Server.ts"
+import { type Program, type Running, startEcho, startProgram, startRedis, startSluice } from "./processes/Server.ts"
 import { openBestRaw, openRaw, type RawLoop } from "./references/RawLoop.ts"
 import type { RawPlan } from "./references/RawPlan.ts"
 import type { RawItems } from "./references/RawWorker.ts"
@@ -94,6 +94,10 @@ export class Bench {
 
   async echo(): Promise<Running> {
     return this.keep(await startEcho(this.nextPort++))
+  }
+
+  async redis(): Promise<Running> {
+    return this.keep(await startRedis(this.nextPort++))
   }
 
   async program(program: Program): Promise<Running> {

@@ -100,6 +100,18 @@ export const startSluice = async (port: number, env: Readonly<Record<string, str
   throw new Error(`the server is not ready: ${models}`)
 }
 
+/** An empty Redis that keeps nothing on disk. Its URL has its own scheme. */
+export const startRedis = async (port: number): Promise<Running> => {
+  const running = await startProgram({
+    name: "Redis",
+    command: "redis-server",
+    arguments: ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+    env: {},
+    ready: /Ready to accept connections/
+  }, port)
+  return { ...running, url: `redis://127.0.0.1:${port}` }
+}
+
 export const startEcho = (port: number): Promise<Running> =>
   startProgram(
     { name: "the echo", command: process.execPath, arguments: [echoMain], env: {}, ready: /listens/ },

@@ -13,6 +13,7 @@ import { mixedLengthTexts } from "./MixedLengths.ts"
 import { oneCaller } from "./OneCaller.ts"
 import { overloaded } from "./Overload.ts"
 import { poisonedItems } from "./PoisonedItems.ts"
+import { rateLimits } from "./RateLimits.ts"
 import { reload } from "./Reload.ts"
 import { rolloutVerdicts } from "./RolloutVerdicts.ts"
 import { shadow } from "./Shadow.ts"
@@ -35,6 +36,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   killedInstances,
   loadRelease,
   reload,
+  rateLimits,
   shadow,
   rolloutVerdicts,
   coldModel,

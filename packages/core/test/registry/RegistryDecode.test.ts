@@ -28,6 +28,20 @@ const sample = `models:
 `
 
 describe("decodeRegistry", () => {
+  it("reads the limits of a model", () => {
+    const limits = `    limits: { requests: 100/s, tokens: 5000/min, concurrent: 8 }\n`
+    assert.deepStrictEqual(registryOf(sample + limits).models[0]?.limits, {
+      requests: { amount: 100, windowMs: 1_000 },
+      tokens: { amount: 5_000, windowMs: 60_000 },
+      concurrent: 8
+    })
+    assert.include(complaint(sample + limits.replace("100/s", "often")), "a rate such as \"100/s\"")
+    assert.include(
+      complaint(sample + limits.replace("concurrent: 8", "concurrent: 0")),
+      "models.sentiment.limits.concurrent"
+    )
+  })
+
   it("accepts the sample as it stands", () => {
     const registry = registryOf(sample)
     assert.strictEqual(registry.defaultModel, "sentiment")

@@ -66,6 +66,6 @@ export const rateLimitSettings = {
     env: "BYPASS_RATE_LIMITS",
     type: Type.boolean,
     default: false,
-    meaning: "true sets no limit at all, whatever is configured: for tests and emergencies."
+    meaning: "Whether every limit is lifted, whatever is configured: for tests and emergencies."
   })
 }

@@ -194,7 +194,7 @@ describe("resolveSettings", () => {
       "what YAML may not set",
       { yaml: "config: { file: x }" },
       "config/sluice.yaml:1: config: unknown setting: the fields here are server, plugins, models, batching, execution, state, cache, " +
-      "redis, limits, auth, telemetry, shutdown, breaker"
+      "redis, limits, rate_limits, auth, telemetry, shutdown, breaker"
     ],
     [
       "a list in place of the whole",
@@ -274,6 +274,17 @@ describe("notices", () => {
       ["HOST is 0.0.0.0 and AUTH_TOKEN is not set: whoever can reach the port needs no key"]
     ],
     ["a door with a key", { env: { HOST: "0.0.0.0", AUTH_TOKEN: "key" } }, []],
+    [
+      "limits that each process has to itself",
+      { env: { WORKERS: "3", RATE_LIMIT_PER_KEY_ITEMS: "10/s" } },
+      ["rate limits are counted by each of 3 processes for itself: set REDIS_URL to have one count"]
+    ],
+    ["limits that processes share", { env: { WORKERS: "3", RATE_LIMIT_ITEMS: "10/s", REDIS_HOST: "a" } }, []],
+    [
+      "limits that are lifted",
+      { env: { RATE_LIMIT_ITEMS: "10/s", BYPASS_RATE_LIMITS: "true" } },
+      ["BYPASS_RATE_LIMITS is set: no rate limit holds"]
+    ],
     ["a door on loopback", { env: { HOST: "localhost" } }, []]
   ])("speak of %s", (_, given, notices) => {
     assert.deepStrictEqual(resolve(given).notices, notices)
@@ -294,5 +305,37 @@ describe("redisEndpoint", () => {
     [{ REDIS_URL: "rediss://u:p@h/3", REDIS_HOST: "cache" }, "rediss://u:p@h/3"]
   ])("of %j is %s", (env, url) => {
     assert.strictEqual(endpoint(env), url)
+  })
+})
+
+describe("rateLimitsOptions", () => {
+  it("has no limits where none is set", () => {
+    assert.deepStrictEqual(rateLimitsOptions(resolve({}).settings), {
+      global: undefined,
+      perKey: undefined,
+      fail: "local",
+      bypass: false
+    })
+  })
+
+  it("has those that are set, in YAML or in the environment", () => {
+    const given = {
+      env: { RATE_LIMIT_CONCURRENT: "7", RATE_LIMIT_PER_KEY_TOKENS: "5000/10 min" },
+      yaml: "rate_limits: { requests: 100/s, fail: closed, per_key: { items: 9/h } }\n"
+    }
+    assert.deepStrictEqual(rateLimitsOptions(resolve(given).settings), {
+      global: { requests: { amount: 100, windowMs: 1_000 }, concurrent: 7 },
+      perKey: { items: { amount: 9, windowMs: 3_600_000 }, tokens: { amount: 5_000, windowMs: 600_000 } },
+      fail: "closed",
+      bypass: false
+    })
+  })
+
+  it("refuses what is no rate", () => {
+    assert.strictEqual(
+      complaint({ env: { RATE_LIMIT_REQUESTS: "100" } }),
+      "environment variable RATE_LIMIT_REQUESTS: expected a rate such as \"100/s\", \"5000/min\" or \"100000/10 min\", " +
+        "got \"100\""
+    )
   })
 })
