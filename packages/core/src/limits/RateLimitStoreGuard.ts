@@ -88,8 +88,10 @@ export const guarded = (store: RateLimitStore["Service"], options: GuardOptions)
       }
       store.take(takes, lease, (outcome) => {
         if (!call.isOver) return call.end(outcome)
-        // Too late: the call went on without, and holds no slot.
-        if (Result.isSuccess(outcome) && outcome.success.allowed) store.release(slotKeysOf(takes), lease)
+        if (Result.isFailure(outcome)) return
+        // Too late for the call, which went on without and holds no slot; but the store answers again.
+        distrust = undefined
+        if (outcome.success.allowed) store.release(slotKeysOf(takes), lease)
       })
     },
     release: store.release

@@ -107,6 +107,16 @@ describe("the guard of a store of limits", () => {
     assert.deepStrictEqual(failures, ["failed"])
   })
 
+  it("asks a store again that answers late, without waiting for the end of its rest", () => {
+    const { asked, passTime, take } = setUp()
+    take()
+    passTime(50)
+    assert.deepStrictEqual(take(), ["resting"])
+    asked[0]?.(Result.succeed(taken))
+    assert.deepStrictEqual(take(), [])
+    assert.strictEqual(asked.length, 2)
+  })
+
   it("rests again when the one call fails, too", () => {
     const { asked, passTime, take } = setUp()
     take()

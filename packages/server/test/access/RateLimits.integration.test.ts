@@ -4,10 +4,16 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { SluiceClient } from "@sluice/client/SluiceClient"
 import * as Effect from "effect/Effect"
+import { execFileSync, spawnSync } from "node:child_process"
+import { fencedBlocks } from "../docs/Markdown.ts"
+import { differences } from "../docs/ShownAnswer.ts"
 import { call } from "../harness/Http.ts"
 import { leanRegistry } from "../harness/Registries.ts"
 import { readyServer, TestServer } from "../harness/ServerProcess.ts"
 import { ask, indirect, oip, openAi, own } from "../harness/Surfaces.ts"
+
+/** Whether to skip what the page does by bash and curl; where skips are forbidden it never is, and the test fails. */
+const withoutCurl = process.env["SLUICE_NO_SKIPS"] !== "1" && spawnSync("bash", ["-c", "curl --version"]).status !== 0
 
 /** A limit on each model; hours are longer than any test. */
 const limited = (limits: Readonly<Record<string, string>>): string =>
@@ -124,5 +130,25 @@ describe("BYPASS_RATE_LIMITS", () => {
         assert.isUndefined(headers["ratelimit"])
       }
       assert.include(server.output(), "BYPASS_RATE_LIMITS is set")
+    }).pipe(Effect.scoped), 30_000)
+})
+
+describe.skipIf(withoutCurl)("docs/how-to/limit-callers.md", () => {
+  it.live("shows what a server with its settings answers", () =>
+    Effect.gen(function*() {
+      const blocks = fencedBlocks("docs/how-to/limit-callers.md")
+      const [config] = blocks.filter(({ language }) => language === "yaml")
+      const { port } = yield* readyServer({ registry: leanRegistry, config: config?.text ?? "" })
+      const shown = blocks.flatMap((command, i) =>
+        command.language === "bash" ? [{ command, answer: blocks[i + 1] }] : []
+      )
+      assert.isAbove(shown.length, 1)
+      for (const { answer, command } of shown) {
+        const text = command.text.replaceAll("localhost:8000", `localhost:${port}`)
+        const output = execFileSync("bash", ["-c", text], { encoding: "utf8" })
+        if (answer?.language === "json") {
+          assert.deepStrictEqual(differences(JSON.parse(answer.text), JSON.parse(output)), [])
+        } else assert.strictEqual(output.trim(), answer?.text.trim())
+      }
     }).pipe(Effect.scoped), 30_000)
 })

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { parseYaml } from "@sluice/core/config/YamlDocument"
 import { redisEndpoint } from "@sluice/server/config/RedisEndpoint"
+import { rateLimitsOptions } from "@sluice/server/config/ServingSettings"
 import { placedSettings, resolveSettings, type Variables } from "@sluice/server/config/Settings"
 import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"

@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { makeSluiceApi } from "@sluice/api/SluiceApi"
 import type { ConfigError } from "@sluice/core/config/ConfigError"
 import { parseYaml } from "@sluice/core/config/YamlDocument"
+import { LimitsSchema } from "@sluice/core/limits/Limits"
 import { decodeRegistry } from "@sluice/core/registry/RegistryDecode"
 import { readRegistry } from "@sluice/core/registry/RegistryFile"
 import { ModelYaml, RegistryYaml, RolloutYaml, VersionYaml } from "@sluice/core/registry/RegistrySchema"
@@ -128,6 +129,8 @@ describe("docs/reference/registry.md", () => {
       "interval",
       "examples"
     ]
+    limits: Object.keys(LimitsSchema.fields),
+    analysis: ["max_error_rate", "max_p99_ratio", "min_agreement", "min_requests", "interval", "examples"]
   }
 
   it("has a row for every field of the registry and every option of the plugins", () => {
@@ -169,6 +172,7 @@ describe("docs/reference/metrics.md", () => {
         { model: "sentiment", targetVersion: "v1", phase: "running", percentage: 5, decisions }
       ])
       metrics.refused("model_not_found")
+      metrics.rateLimits.decided("key", "requests", "allowed")
       const own = yield* metrics.render
       const ofPrimary = yield* renderTogether(yield* new MetricsCollector(() => undefined).collect)
       const body = own.body + ofPrimary.body
