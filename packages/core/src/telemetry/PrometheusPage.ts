@@ -6,8 +6,8 @@ import { addCounter, addGauge, CountedHistogram, type Labels, type Sample, type 
 import type { Distribution } from "./Distribution.ts"
 import type { Meters, MetricsPage } from "./MetricsPage.ts"
 import type { MetricsSnapshot } from "./MetricsSnapshot.ts"
+import { addRateLimitSeries } from "./RateLimitSeries.ts"
 import { addRolloutSeries } from "./RolloutSeries.ts"
-import { rateLimitSeries } from "./RateLimitSeries.ts"
 import { CIRCUIT_STATES, STAGES, type VersionMeters } from "./VersionMeters.ts"
 
 /** The library's own type has a number where it gives a name. */
@@ -221,6 +221,6 @@ export const prometheusPage = (meters: Meters): PrometheusPage => {
     each((of) => of.workerRestarts)
   )
   addRolloutSeries(registry, meters)
-  for (const series of rateLimitSeries(meters.rateLimits)) addCounter(registry, series, series.samples)
+  addRateLimitSeries(registry, meters)
   return { render: () => renderPage(registry), snapshot: async () => snapshotOf(await registry.getMetricsAsJSON()) }
 }
