@@ -26,7 +26,7 @@ const connected = Layer.effectDiscard(Effect.flatMap(
 const limitsAt = (port: number, fail: FailMode) =>
   connected.pipe(
     Layer.provideMerge(RateLimits.layer({ global: limits, perKey: undefined, fail, bypass: false })),
-    Layer.provide(layerRedis({ operation: "200 millis", rest: "100 millis" })),
+    Layer.provide(layerRedis({ operation: "1 second", rest: "100 millis" })),
     Layer.provideMerge(layerConnection({ host: "127.0.0.1", port, db: 0 })),
     Layer.provideMerge(Metrics.layer({ enabled: false }))
   )

@@ -81,10 +81,10 @@ describe.skipIf(withoutRedis)("RateLimitStoreRedis", () => {
       const { port } = yield* redisServer
       const client = yield* clientOf(port)
       yield* Effect.gen(function*() {
-        const many = rate("many", 1_000_000, 500)
+        const many = rate("many", 1_000_000, 2_000)
         for (let i = 0; i < 2_000; i++) yield* take([many])
         assert.isAtMost(yield* Effect.promise(() => client.memory("USAGE", many.key).then(Number)), 32_768)
-        yield* take([slot("slots", 3, 100)], "dead")
+        yield* take([slot("slots", 3, 2_000)], "dead")
         assert.strictEqual((yield* Effect.promise(() => client.keys(`${LIMITS_ROOT}*`))).length, 2)
         yield* Effect.repeat(Effect.delay(Effect.promise(() => client.dbsize()), "20 millis"), {
           until: (size) => size === 0
