@@ -63,7 +63,7 @@ export const OipServerMetadata = Schema.Struct({
 /** V2's own error shape. */
 export const OipErrorBody = Schema.Struct({ error: Schema.String })
 
-const failures = [400, 401, 404, 422, 500, 502, 503, 504].map((status) =>
+const failures = [400, 401, 403, 404, 422, 500, 502, 503, 504].map((status) =>
   OipErrorBody.pipe(HttpApiSchema.status(status))
 )
 

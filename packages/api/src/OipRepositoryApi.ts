@@ -25,7 +25,7 @@ export const OipRepositoryRequest = Schema.Struct({
 })
 export interface OipRepositoryRequest extends Schema.Schema.Type<typeof OipRepositoryRequest> {}
 
-const failures = [400, 401, 404, 410, 413, 415, 500, 503].map((status) =>
+const failures = [400, 401, 403, 404, 410, 413, 415, 500, 503].map((status) =>
   OipErrorBody.pipe(HttpApiSchema.status(status))
 )
 

@@ -58,7 +58,7 @@ export const OpenAiErrorBody = Schema.Struct({
   })
 })
 
-const failures = [400, 401, 404, 422, 500, 502, 503, 504].map((status) =>
+const failures = [400, 401, 403, 404, 422, 500, 502, 503, 504].map((status) =>
   OpenAiErrorBody.pipe(HttpApiSchema.status(status))
 )
 

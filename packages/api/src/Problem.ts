@@ -26,10 +26,13 @@ const problem = (status: number, description: string) =>
     HttpApiSchema.status(status)
   )
 
+const forbiddenProblem = problem(403, "The key's roles or models do not cover this")
+
 /** What any call to a model may answer with instead of a result. */
 export const inferenceProblems = [
   problem(400, "Not JSON, or a field of the wrong shape or datatype"),
   problem(401, "No or bad key"),
+  forbiddenProblem,
   problem(404, "No such model or version"),
   problem(413, "The body is too large"),
   problem(415, "Not a content type that the route takes"),
@@ -48,6 +51,7 @@ export const notFoundProblem = problem(404, "No such model")
 export const changeProblems = [
   problem(400, "Not of the form that the route takes"),
   problem(401, "No or bad key"),
+  forbiddenProblem,
   problem(404, "No such model"),
   problem(409, "Not possible as things stand"),
   problem(412, "Changed meanwhile: If-Match names another state"),
@@ -61,6 +65,10 @@ export const ifMatch = Schema.optionalKey(
   Schema.String.annotate({ description: "An ETag: the change is made only if it is the present one" })
 )
 
-export const readProblems = [problem(401, "No or bad key"), problem(500, "A fault of the server")] as const
+export const readProblems = [
+  problem(401, "No or bad key"),
+  forbiddenProblem,
+  problem(500, "A fault of the server")
+] as const
 
 export const storeProblem = problem(503, "The cache's store does not answer: see Retry-After")

@@ -3,7 +3,7 @@
  */
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as OpenApi from "effect/http-api/OpenApi"
-import { describeAccess } from "./Access.ts"
+import { describeAccess, RouteAccess } from "./Access.ts"
 import { HealthApi } from "./HealthApi.ts"
 import { ModelsApi, RootModelsApi } from "./ModelsApi.ts"
 import { OipApi } from "./OipApi.ts"
@@ -28,6 +28,7 @@ export const makeSluiceApi = (prefix: `/${string}`) =>
       OipRepositoryApi,
       OpenAiApi
     )
+    .middleware(RouteAccess)
     .annotateMerge(OpenApi.annotations({
       title: "Sluice",
       version,

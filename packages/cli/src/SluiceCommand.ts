@@ -3,6 +3,7 @@
  */
 import * as Command from "effect/cli/Command"
 import { config } from "./commands/Config.ts"
+import { keys } from "./commands/Keys.ts"
 import { models } from "./commands/Models.ts"
 import { plugin } from "./commands/Plugin.ts"
 import { predict } from "./commands/Predict.ts"
@@ -21,6 +22,7 @@ export const sluice = Command.make("sluice").pipe(
     { command: "sluice serve", description: "Serve the models of config/model_registry.yaml on http://localhost:8000" },
     { command: "sluice predict sentiment \"I love this product!\"", description: "Ask one of them" },
     { command: "sluice models", description: "What is served, by which plugin and why" },
+    { command: "sluice keys create --id search --role predict", description: "A key for a caller" },
     { command: "sluice config", description: "Every setting: its value, where that comes from, what it does" },
     { command: "sluice plugin new my-backend", description: "Write a plugin that passes its tests, to start from" },
     {
@@ -28,5 +30,5 @@ export const sluice = Command.make("sluice").pipe(
       description: "Complete commands and flags in this shell (bash, zsh, fish)"
     }
   ]),
-  Command.withSubcommands([serve, predict, models, config, plugin])
+  Command.withSubcommands([serve, predict, models, keys, config, plugin])
 )

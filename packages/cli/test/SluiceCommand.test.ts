@@ -35,6 +35,10 @@ describe("--help", () => {
     "models pull",
     "models add",
     "models inspect",
+    "keys",
+    "keys create",
+    "keys list",
+    "keys revoke",
     "config",
     "plugin",
     "plugin new"

@@ -11,8 +11,8 @@
  * )
  * ```
  */
-import { RpcAccess, SluiceRpcs } from "@sluice/api/SluiceRpcs"
-import type { CallError, Unauthenticated } from "@sluice/domain/Errors"
+import { type AccessError, RpcAccess, SluiceRpcs } from "@sluice/api/SluiceRpcs"
+import type { CallError } from "@sluice/domain/Errors"
 import type { Health, ModelList } from "@sluice/domain/ModelInfo"
 import type { PredictRequest } from "@sluice/domain/PredictRequest"
 import type { PredictResponse } from "@sluice/domain/PredictResponse"
@@ -30,13 +30,13 @@ import { protocolHttp, protocolWs } from "./RpcTransport.ts"
 /** No answer came: the server is not there, left, or is no Sluice. `reason` says which. */
 export type { RpcClientError } from "effect/rpc/RpcClientError"
 
-export type PredictError = CallError | Unauthenticated | RpcClientError
+export type PredictError = CallError | AccessError | RpcClientError
 
 /** Interrupting a call cancels it on the server. */
 export class SluiceClient extends Context.Service<SluiceClient, {
   readonly predict: (request: PredictRequest) => Effect.Effect<PredictResponse, PredictError>
   /** Every served version, and what each is doing. */
-  readonly models: Effect.Effect<ModelList, Unauthenticated | RpcClientError>
+  readonly models: Effect.Effect<ModelList, AccessError | RpcClientError>
   /** Needs no key. */
   readonly health: Effect.Effect<Health, RpcClientError>
 }>()("sluice/client/SluiceClient") {

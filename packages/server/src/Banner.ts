@@ -10,6 +10,14 @@ const urlOf = (settings: Settings, port: number | undefined): string => {
   return `http://${name}:${port ?? settings.server.port}`
 }
 
+const accessOf = ({ auth: { keysFile, token } }: Settings): string => {
+  const ways = [
+    ...(token === undefined ? [] : ["AUTH_TOKEN"]),
+    ...(keysFile === undefined ? [] : [`the keys of ${keysFile}`])
+  ]
+  return ways.length === 0 ? "open: no AUTH_TOKEN is set" : `by ${ways.join(" and ")}`
+}
+
 /** `coresOfEach` is what each of several processes may use. */
 export const listenBanner = (settings: Settings, port: number | undefined, coresOfEach = 1): string => {
   const { workers } = settings.server
@@ -18,7 +26,7 @@ export const listenBanner = (settings: Settings, port: number | undefined, cores
     `Sluice listens on ${url}`,
     `  docs     ${url}/docs, ${url}/redoc`,
     settings.telemetry.metrics ? `  metrics  ${url}/metrics` : "  metrics  off (ENABLE_METRICS=false)",
-    settings.auth.token === undefined ? "  access   open: no AUTH_TOKEN is set" : "  access   by AUTH_TOKEN",
+    `  access   ${accessOf(settings)}`,
     ...(workers === 1
       ? []
       : [`  workers  ${workers} processes, ${coresOfEach} core${coresOfEach === 1 ? "" : "s"} each`])

@@ -29,6 +29,7 @@ import { openAiHandlers } from "./http/OpenAiHandlers.ts"
 import { predictHandlers } from "./http/PredictHandlers.ts"
 import { registryHandlers } from "./http/RegistryHandlers.ts"
 import { rolloutHandlers } from "./http/RolloutHandlers.ts"
+import { routeGuard } from "./http/RouteGuard.ts"
 import { Lifecycle } from "./lifecycle/Lifecycle.ts"
 import { rpcRoutes } from "./rpc/RpcHandlers.ts"
 
@@ -44,7 +45,8 @@ const routesLayer = (settings: Settings) => {
       registryHandlers(api),
       rolloutHandlers(api),
       openAiHandlers(api)
-    ])
+    ]),
+    Layer.provide(routeGuard)
   )
   return Layer.mergeAll(
     handlers,
@@ -59,7 +61,7 @@ const routesLayer = (settings: Settings) => {
   ).pipe(
     Layer.provide(EngineControl.layer),
     Layer.provideMerge(Lifecycle.layer),
-    Layer.provide(AccessControl.layer(settings.auth.token)),
+    Layer.provide(AccessControl.layer(settings.auth)),
     Layer.provide(GuardedInference.layer({ requestTimeoutMs: Duration.toMillis(settings.limits.requestTimeout) }))
   )
 }

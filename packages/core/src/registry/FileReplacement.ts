@@ -66,9 +66,9 @@ const keepOwner = async (handle: NodeFs.FileHandle, owner: { readonly uid: numbe
   if (own.uid !== owner.uid || own.gid !== owner.gid) await handle.chown(owner.uid, owner.gid).catch(() => undefined)
 }
 
-const writeBeside = async (temporary: string, text: string, target: string) => {
+const writeBeside = async (temporary: string, text: string, target: string, newFileMode: number) => {
   const former = await present(target)
-  const handle = await NodeFs.open(temporary, "wx")
+  const handle = await NodeFs.open(temporary, "wx", newFileMode)
   try {
     if (former !== undefined) {
       await keepOwner(handle, former)
@@ -92,17 +92,18 @@ const syncFolder = async (folder: string) => {
 }
 
 /**
- * Writes the text beside the file, with its mode, and fails with `ChangeRefused` where that cannot be. What has not been
+ * Writes the text beside the file, with its mode or that of a new file, and fails with `ChangeRefused` where that cannot be. What has not been
  * committed is removed with the scope.
  */
 export const prepareReplacement = Effect.fnUntraced(function*(
   path: string,
-  text: string
+  text: string,
+  newFileMode = 0o666
 ): Effect.fn.Return<Replacement, ChangeRefused, Scope.Scope> {
   const target = yield* attempt(() => targetOf(path))
   const temporary = join(dirname(target), `.${basename(target)}.${randomUUID()}.tmp`)
   yield* Effect.addFinalizer(() => Effect.ignore(attempt(() => NodeFs.rm(temporary, { force: true }))))
-  yield* attempt(() => writeBeside(temporary, text, target))
+  yield* attempt(() => writeBeside(temporary, text, target, newFileMode))
   return {
     commit: Effect.andThen(
       attempt(() => NodeFs.rename(temporary, target)),

@@ -45,7 +45,7 @@ const folderEvents = (folder: string, onEvent: () => void) =>
     (watcher) => Effect.sync(() => watcher.close())
   ).pipe(
     Effect.asVoid,
-    Effect.catch((cause) => Effect.logDebug("the registry's folder gives no events, so it is looked at", cause))
+    Effect.catch((cause) => Effect.logDebug("the file's folder gives no events, so it is looked at", cause))
   )
 
 /**

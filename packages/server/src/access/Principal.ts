@@ -1,11 +1,11 @@
 /**
  * Who a request comes from, and what they may do: known once its key is.
  */
+import { type Role, roles } from "@sluice/api/Access"
 import type { Limits } from "@sluice/core/limits/Limits"
 import * as Context from "effect/Context"
 
-/** `predict`: call models. `read`: see what is served, and how it does. `admin`: change it, and all of the others. */
-export type Role = "predict" | "read" | "admin"
+export type { Role } from "@sluice/api/Access"
 
 export interface Principal {
   /** The key's id, as logs, limits and the audit log name it; never the key. */
@@ -16,7 +16,7 @@ export interface Principal {
   readonly limits: Limits | undefined
 }
 
-const everything: ReadonlySet<Role> = new Set<Role>(["predict", "read", "admin"])
+const everything: ReadonlySet<Role> = new Set<Role>(roles)
 
 /** Whoever calls a server that asks for no key. */
 export const anonymous: Principal = { id: "anonymous", roles: everything, models: undefined, limits: undefined }

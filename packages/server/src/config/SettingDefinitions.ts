@@ -270,8 +270,16 @@ export const settingDefinitions = {
       type: Type.optional(Type.token),
       default: undefined,
       meaning:
-        "The key that every request must carry, in X-Token or Authorization: Bearer. Unset lets everyone in who can " +
-        "reach the port."
+        "The key that every request must carry, in X-Token or Authorization: Bearer; it may do everything. Unset, with " +
+        "auth.keys_file unset too, lets everyone in who can reach the port."
+    }),
+    keysFile: setting({
+      env: "API_KEYS_FILE",
+      type: Type.optional(Type.path),
+      default: undefined,
+      meaning:
+        "The file with the keys of several callers, their roles, models and limits, as `sluice keys create` writes it; it must " +
+        "be there at start, and is read again when it changes. AUTH_TOKEN holds beside it. Unset takes AUTH_TOKEN alone."
     })
   },
   telemetry: {

@@ -12,7 +12,7 @@ const redisNotice = (settings: Settings): ReadonlyArray<string> =>
 
 /** A key that a failed substitution left blank must not open the server unnoticed. */
 const tokenNotice = (settings: Settings, tokenLeftBlank: boolean): ReadonlyArray<string> => {
-  if (settings.auth.token !== undefined) return []
+  if (settings.auth.token !== undefined || settings.auth.keysFile !== undefined) return []
   if (tokenLeftBlank) return ["AUTH_TOKEN is set but empty: requests need no key"]
   return isLoopback(settings.server.host) ? [] : [
     `HOST is ${settings.server.host} and AUTH_TOKEN is not set: whoever can reach the port needs no key`

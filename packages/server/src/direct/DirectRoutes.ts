@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { AccessControl } from "../access/AccessControl.ts"
 import { GuardedInference } from "../access/GuardedInference.ts"
+import { mayDo } from "../access/Principal.ts"
 import type { CallHeaders } from "../calls/CallContext.ts"
 import { DirectRequests } from "../http/HttpListener.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
@@ -44,7 +45,7 @@ export const directRoutes = ({ apiPrefix, maxBodyBytes }: DirectRoutesOptions) =
       const headers = request.headers as CallHeaders
       if (!isPlain(headers, maxBodyBytes)) return false
       const caller = access.known(headers)
-      if (caller === undefined) return false
+      if (caller === undefined || !mayDo(caller, "predict")) return false
       startExchange(services, request, response, headers, caller, prepare)
       return true
     })

@@ -25,7 +25,7 @@ import * as HttpServerError from "effect/http/HttpServerError"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Socket from "effect/socket/Socket"
-import { AccessControl } from "../access/AccessControl.ts"
+import { AccessControl, presentedKeys } from "../access/AccessControl.ts"
 import { anonymous, CurrentPrincipal } from "../access/Principal.ts"
 import { malformed } from "../calls/JsonReader.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
@@ -34,7 +34,7 @@ import { totalTiming } from "./PlainAnswer.ts"
 import { RequestContext, requestIdOf } from "./RequestContext.ts"
 import { allowedMethods, makeRouteTable, type RouteTable } from "./RouteTable.ts"
 
-/** RPC checks the key of each call itself. */
+/** RPC checks the key of each call itself, and a WebSocket that comes with a wrong one is not opened. */
 const isOpen = (path: string): boolean => openPaths.has(path) || path === "/rpc" || path === webSocketPath
 
 const webSocketPath = "/rpc/ws"
@@ -124,7 +124,8 @@ export const edge = (api: SluiceApi) =>
               return yield* new UnsupportedMediaType({ accepted: contentCodings })
             }
             const route = path.replace(/(?<=.)\/$/, "")
-            const caller = isOpen(route) ? anonymous : yield* access.authenticate(request.headers)
+            const isAsked = !isOpen(route) || (route === webSocketPath && presentedKeys(request.headers).length > 0)
+            const caller = isAsked ? yield* access.authenticate(request.headers) : anonymous
             if (route === webSocketPath && request.headers["upgrade"] === undefined) {
               return yield* new MalformedRequest({ field: "Upgrade", detail: "this path takes WebSockets only" })
             }

@@ -6,10 +6,12 @@ import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
+import { visible } from "../access/AccessDecision.ts"
+import { CurrentPrincipal } from "../access/Principal.ts"
 
-/** Every served version, as HTTP and RPC list them. */
+/** Every served version that the caller may see, as HTTP and RPC list them. */
 export const listModels = Effect.gen(function*() {
-  const models = yield* (yield* ModelRegistry).list
+  const models = visible(yield* CurrentPrincipal, yield* (yield* ModelRegistry).list)
   return { total: models.length, models }
 })
 

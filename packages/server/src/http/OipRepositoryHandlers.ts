@@ -11,6 +11,8 @@ import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import { EngineControl } from "../cluster/EngineControl.ts"
+import { visible } from "../access/AccessDecision.ts"
+import { CurrentPrincipal } from "../access/Principal.ts"
 import { answering, json } from "./Answer.ts"
 import { currentCaller } from "./Caller.ts"
 import { optionalJsonBody } from "./JsonBody.ts"
@@ -46,7 +48,7 @@ export const oipRepositoryHandlers = (api: SluiceApi) =>
 
       const index = Effect.fnUntraced(function*(request: HttpServerRequest.HttpServerRequest) {
         const { ready } = yield* readIndex(request)
-        const entries = (yield* registry.list).map(entryOf)
+        const entries = visible(yield* CurrentPrincipal, yield* registry.list).map(entryOf)
         return json(ready === true ? entries.filter(({ state }) => state === "READY") : entries)
       })
 

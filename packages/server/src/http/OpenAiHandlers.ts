@@ -6,6 +6,8 @@ import type { SluiceApi } from "@sluice/api/SluiceApi"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import { visible } from "../access/AccessDecision.ts"
+import { CurrentPrincipal } from "../access/Principal.ts"
 import { embeddingsCall } from "../calls/EmbeddingsCall.ts"
 import { jsonReader } from "../calls/JsonReader.ts"
 import { prepareCall } from "../calls/SurfaceCall.ts"
@@ -23,7 +25,10 @@ export const openAiHandlers = (api: SluiceApi) =>
       const infer = yield* inferHandler
 
       const openAiModel = (id: string) => ({ id, object: "model" as const, created: 0, owned_by: "sluice" })
-      const names = Effect.map(registry.list, (versions) => [...new Set(versions.map((version) => version.name))])
+      const names = Effect.gen(function*() {
+        const versions = visible(yield* CurrentPrincipal, yield* registry.list)
+        return [...new Set(versions.map((version) => version.name))]
+      })
 
       return handlers
         .handleRaw("embeddings", ({ request }) => infer(request, prepareEmbeddings))

@@ -11,6 +11,8 @@ import { PredictRequest } from "@sluice/domain/PredictRequest"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Result from "effect/Result"
+import { visible } from "../access/AccessDecision.ts"
+import { CurrentPrincipal } from "../access/Principal.ts"
 import { jsonReader } from "../calls/JsonReader.ts"
 import { predictCall, resolveAlias } from "../calls/PredictCall.ts"
 import { prepareCall } from "../calls/SurfaceCall.ts"
@@ -80,9 +82,12 @@ export const predictHandlers = (api: SluiceApi) =>
         .handle("cacheStats", () => stats)
         .handle("cacheClear", ({ query }) => answering(clear(query.models === "true")))
         .handle("inferenceHealth", () =>
-          Effect.map(registry.list, (versions) => ({
-            status: lifecycle.draining() ? "draining" as const : "active" as const,
-            models_ready: versions.filter((version) => version.state === "ready").length
-          })))
+          Effect.gen(function*() {
+            const versions = visible(yield* CurrentPrincipal, yield* registry.list)
+            return {
+              status: lifecycle.draining() ? "draining" as const : "active" as const,
+              models_ready: versions.filter((version) => version.state === "ready").length
+            }
+          }))
     })
   )

@@ -1,6 +1,7 @@
 /**
  * The RPC surface: the same calls as over HTTP, with typed errors.
  */
+import { rpcRule } from "@sluice/api/Access"
 import { RpcAccess, SluiceRpcs } from "@sluice/api/SluiceRpcs"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import { InternalError, ServerDraining } from "@sluice/domain/Errors"
@@ -10,6 +11,7 @@ import * as RpcSerialization from "effect/rpc/RpcSerialization"
 import * as RpcServer from "effect/rpc/RpcServer"
 import { randomUUID } from "node:crypto"
 import { AccessControl, presentedKeys } from "../access/AccessControl.ts"
+import { refusalOf } from "../access/AccessDecision.ts"
 import { GuardedInference } from "../access/GuardedInference.ts"
 import { CurrentPrincipal } from "../access/Principal.ts"
 import { predict } from "../calls/PredictService.ts"
@@ -60,9 +62,16 @@ const access = Layer.effect(
   RpcAccess,
   Effect.gen(function*() {
     const control = yield* AccessControl
-    return RpcAccess.of((effect, { headers }) =>
-      Effect.flatMap(control.authenticate(headers), (caller) => Effect.provideService(effect, CurrentPrincipal, caller))
-    )
+    return RpcAccess.of((effect, { headers, rpc }) => {
+      const rule = rpcRule(rpc._tag)
+      if (rule === "open") return effect
+      return Effect.gen(function*() {
+        const caller = yield* control.authenticate(headers)
+        const refused = refusalOf(caller, rule)
+        if (refused?._tag === "Forbidden") return yield* refused
+        return yield* Effect.provideService(effect, CurrentPrincipal, caller)
+      })
+    })
   })
 )
 

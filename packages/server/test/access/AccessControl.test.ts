@@ -7,7 +7,9 @@ import * as fc from "fast-check"
 const check = (token: string | undefined, headers: Readonly<Record<string, string>>) =>
   Effect.flatMap(AccessControl, (access) => access.authenticate(headers)).pipe(
     Effect.match({ onSuccess: () => true, onFailure: () => false }),
-    Effect.provide(AccessControl.layer(token === undefined ? undefined : Redacted.make(token))),
+    Effect.provide(
+      AccessControl.layer({ token: token === undefined ? undefined : Redacted.make(token), keysFile: undefined })
+    ),
     Effect.runSync
   )
 
