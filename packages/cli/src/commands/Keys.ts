@@ -44,7 +44,7 @@ const create = Command.make(
       Flag.optional
     ),
     scrypt: Flag.Boolean("scrypt").pipe(
-      Flag.withDescription("Keep it by scrypt rather than SHA-256; its first use costs a tenth of a second"),
+      Flag.withDescription("Keep it by scrypt rather than SHA-256; its first use costs some tenths of a second"),
       Flag.withDefault(false)
     ),
     file,

@@ -68,7 +68,7 @@ const derive = (
     })
   })
 
-/** Whether the key is the one that was hashed. Some 100 ms of one of Node's four background threads. */
+/** Whether the key is the one that was hashed. Some tenths of a second of one of Node's four background threads. */
 export const matchesScrypt = (key: string, expected: ScryptHash): Effect.Effect<boolean> =>
   Effect.map(derive(key, expected), (derived) => timingSafeEqual(derived, expected.hash))
 

@@ -1,7 +1,7 @@
 /**
  * Reads `api_keys.yaml`: decoded and cross-checked. Everything that is wrong is said at once, with its line.
  */
-import { ConfigError, configError, type ConfigMistake, fieldPath } from "@sluice/core/config/ConfigError"
+import { type ConfigError, configError, type ConfigMistake, fieldPath } from "@sluice/core/config/ConfigError"
 import { parseYaml, type YamlDocument } from "@sluice/core/config/YamlDocument"
 import { decodeYaml, readText } from "@sluice/core/config/YamlFile"
 import * as Effect from "effect/Effect"

@@ -3,7 +3,7 @@
  */
 import { ConfigError } from "@sluice/core/config/ConfigError"
 import * as Result from "effect/Result"
-import { Document, isCollection, isMap, isSeq, parseDocument, Scalar, type YAMLSeq } from "yaml"
+import { type Document, isCollection, isMap, isSeq, parseDocument, Scalar, type YAMLSeq } from "yaml"
 import { parseKeys } from "./KeysFile.ts"
 
 /** A key as it is written; what is left out is not. */

@@ -12,7 +12,7 @@ import { matchesScrypt, type ScryptHash } from "./KeySecret.ts"
 /** More would wait longer than callers do. */
 const mostWaiting = 32
 
-/** A check takes a tenth of a second. */
+/** In which some checks are made. */
 const retryAfterMs = 1000
 
 /** Nothing is said of the key: it may be a right one. */
