@@ -28,7 +28,7 @@ const isTexts = (value: unknown): value is ReadonlyArray<string> =>
 const keyAdvice = (server: ChosenServer): string =>
   server.token === undefined
     ? `the server at ${server.url} asks for a key: give it with --token, or in AUTH_TOKEN`
-    : `the server at ${server.url} does not take this key: it must be the server's AUTH_TOKEN`
+    : `the server at ${server.url} does not take this key: it must be the server's AUTH_TOKEN or one of its keys that still holds`
 
 const sentenceOf = (refusal: Refusal, server: ChosenServer): string => {
   const { code, detail, error, mistakes, reason } = refusal

@@ -22,7 +22,7 @@ const sentenceOf = (error: SluiceError | RpcClientError | InvalidUrl, server: Ch
       return failed(
         server.token === undefined
           ? `the server at ${server.url} asks for a key: give it with --token, or in AUTH_TOKEN`
-          : `the server at ${server.url} does not take this key: it must be the server's AUTH_TOKEN`,
+          : `the server at ${server.url} does not take this key: it must be the server's AUTH_TOKEN or one of its keys that still holds`,
         error
       )
     case "ModelNotFound":

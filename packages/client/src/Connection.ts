@@ -8,7 +8,7 @@ import * as Result from "effect/Result"
 export interface Connection {
   /** The server's base, `http://localhost:8000`. A path stays in front of the server's own, for those behind a proxy. */
   readonly url: string
-  /** The server's AUTH_TOKEN, where it has one. */
+  /** The server's AUTH_TOKEN or one of its keys, where it asks for one. */
   readonly token?: string | Redacted.Redacted<string> | undefined
 }
 

@@ -286,6 +286,7 @@ describe("notices", () => {
       { env: { RATE_LIMIT_ITEMS: "10/s", BYPASS_RATE_LIMITS: "true" } },
       ["BYPASS_RATE_LIMITS is set: no rate limit holds"]
     ],
+    ["a door with keys", { env: { HOST: "0.0.0.0", AUTH_TOKEN: "", API_KEYS_FILE: "keys.yaml" } }, []],
     ["a door on loopback", { env: { HOST: "localhost" } }, []]
   ])("speak of %s", (_, given, notices) => {
     assert.deepStrictEqual(resolve(given).notices, notices)

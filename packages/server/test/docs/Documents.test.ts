@@ -2,6 +2,7 @@
  * What the documentation says, against the code: every YAML snippet loads, every link has an end, every table is whole.
  */
 import { assert, describe, it } from "@effect/vitest"
+import { routeRule } from "@sluice/api/Access"
 import { makeSluiceApi } from "@sluice/api/SluiceApi"
 import type { ConfigError } from "@sluice/core/config/ConfigError"
 import { parseYaml } from "@sluice/core/config/YamlDocument"
@@ -13,6 +14,8 @@ import { Metrics, renderTogether } from "@sluice/core/telemetry/Metrics"
 import onnx from "@sluice/plugin-onnx"
 import sklearn from "@sluice/plugin-sklearn-onnx"
 import text from "@sluice/plugin-text"
+import { KeyYaml } from "@sluice/server/access/KeySchema"
+import { parseKeys } from "@sluice/server/access/KeysFile"
 import { MetricsCollector } from "@sluice/server/cluster/MetricsCollector"
 import { loadSettings } from "@sluice/server/config/LoadSettings"
 import { resolveSettings } from "@sluice/server/config/Settings"
@@ -27,14 +30,15 @@ import { fencedBlocks, linkedFiles, pages, readPage, root, tableRows } from "./M
 const mistakesOf = <A>(reading: Result.Result<A, ConfigError>): ReadonlyArray<string> =>
   Result.isFailure(reading) ? [reading.failure.message] : []
 
-/** What is wrong with a snippet read as each of the two files; nothing where one of them takes it. */
+/** What is wrong with a snippet read as each of the files; nothing where one of them takes it. */
 const yamlMistakes = (text: string): ReadonlyArray<string> => {
   const registry = Result.flatMap(parseYaml(text, "model_registry.yaml"), decodeRegistry)
   const settings = Result.flatMap(
     parseYaml(text, "sluice.yaml"),
     (yaml) => resolveSettings({ env: {}, dotenv: {}, yaml })
   )
-  const mistakes = [mistakesOf(registry), mistakesOf(settings)]
+  const keys = parseKeys(text, "api_keys.yaml")
+  const mistakes = [mistakesOf(registry), mistakesOf(settings), mistakesOf(keys)]
   return mistakes.some((each) => each.length === 0) ? [] : mistakes.flat()
 }
 
@@ -43,14 +47,14 @@ const configs = globSync("config/*.{yaml,yml}", { cwd: root }).toSorted()
 
 describe("YAML", () => {
   it.each(yamlBlocks.map((block) => [block.place, block.text] as const))(
-    "%s is a registry's or the settings'",
+    "%s is a registry's, the settings' or a keys file's",
     (_, text) => assert.deepStrictEqual(yamlMistakes(text), [])
   )
 
   it("is refused by this test where a field is mistyped", () => {
     assert.lengthOf(
       yamlMistakes("models: { wine: { default_version: v1, versions: { v1: { paht: model.onnx } } } }"),
-      2
+      3
     )
   })
 
@@ -158,6 +162,24 @@ describe("docs/reference/http-api.md", () => {
       /^[A-Z]+ \//.test(name)
     )
     assert.deepStrictEqual(routes.toSorted(), [...described, ...others].toSorted())
+  })
+
+  it("says of every route which role it asks for", () => {
+    const needed = Object.values(makeSluiceApi("/api/v1").groups).flatMap((group) =>
+      Object.values(group.endpoints).map(({ identifier, method, path }) => {
+        const rule = routeRule(group.identifier, identifier)
+        const roles = rule === "open" ? "no" : rule.roles.map((role) => `\`${role}\``).join(", ")
+        return [`${method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`, roles] as const
+      })
+    )
+    const shown = new Map(tableRows("docs/reference/http-api.md").map(([name, role]) => [name, role]))
+    for (const [route, roles] of needed) assert.strictEqual(shown.get(route), roles, route)
+  })
+})
+
+describe("docs/how-to/give-out-keys.md", () => {
+  it("has a row for every field of a key", () => {
+    sameNames("docs/how-to/give-out-keys.md", Object.keys(KeyYaml.fields))
   })
 })
 
