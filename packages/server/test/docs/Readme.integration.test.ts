@@ -137,7 +137,17 @@ describe("docs/reference/cli.md", () => {
   const page = "docs/reference/cli.md"
   const sections = readPage(page).split(/^## /m).slice(1)
 
-  it.effect.each(["serve", "predict", "models", "models pull", "models add", "models inspect", "config", "plugin new"])(
+  it.effect.each([
+    "serve",
+    "predict",
+    "models",
+    "models pull",
+    "models add",
+    "models inspect",
+    "keys create",
+    "config",
+    "plugin new"
+  ])(
     "has the flags of sluice %s",
     (command) =>
       Effect.gen(function*() {
