@@ -2,11 +2,8 @@
  * Who needs a key where: the routes that are open, the role that each of the others asks for, and the headers that carry
  * a key.
  */
+import type { Role } from "@sluice/domain/Role"
 import * as HttpApiMiddleware from "effect/http-api/HttpApiMiddleware"
-
-/** `predict`: call models. `read`: see what is served, and how it does. `admin`: change it, and all of the others. */
-export const roles = ["predict", "read", "admin"] as const
-export type Role = (typeof roles)[number]
 
 /** Whom a route or a call answers. */
 export interface AccessRule {

@@ -1,7 +1,7 @@
 /**
  * `sluice keys create | list | revoke`: who may call a server, kept in its keys file.
  */
-import { roles } from "@sluice/api/Access"
+import { roles } from "@sluice/domain/Role"
 import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"

@@ -1,8 +1,8 @@
 /**
  * Makes a key, writes its entry and prints it, once.
  */
-import type { Role } from "@sluice/api/Access"
 import { isModelName } from "@sluice/domain/Ids"
+import type { Role } from "@sluice/domain/Role"
 import { idExpectation, isKeyId } from "@sluice/server/access/KeySchema"
 import { hashByScrypt, keyDigest, makeKey } from "@sluice/server/access/KeySecret"
 import { editKeys } from "@sluice/server/access/KeysEdit"

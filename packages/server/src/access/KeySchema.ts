@@ -1,9 +1,9 @@
 /**
  * The shape of `api_keys.yaml`, field by field, as it is written. What entries say of each other is checked by `KeysFile.ts`.
  */
-import { roles } from "@sluice/api/Access"
 import { LimitsSchema } from "@sluice/core/limits/Limits"
 import { ModelName } from "@sluice/domain/Ids"
+import { roles } from "@sluice/domain/Role"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"

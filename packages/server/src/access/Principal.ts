@@ -1,11 +1,11 @@
 /**
  * Who a request comes from, and what they may do: known once its key is.
  */
-import { type Role, roles } from "@sluice/api/Access"
 import type { Limits } from "@sluice/core/limits/Limits"
+import { type Role, roles } from "@sluice/domain/Role"
 import * as Context from "effect/Context"
 
-export type { Role } from "@sluice/api/Access"
+export type { Role } from "@sluice/domain/Role"
 
 export interface Principal {
   /** The key's id, as logs, limits and the audit log name it; never the key. */

@@ -2,7 +2,7 @@
  * What the documentation says, against the code: every YAML snippet loads, every link has an end, every table is whole.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { roles, routeRule } from "@sluice/api/Access"
+import { routeRule } from "@sluice/api/Access"
 import { makeSluiceApi } from "@sluice/api/SluiceApi"
 import type { ConfigError } from "@sluice/core/config/ConfigError"
 import { parseYaml } from "@sluice/core/config/YamlDocument"
@@ -11,6 +11,7 @@ import { decodeRegistry } from "@sluice/core/registry/RegistryDecode"
 import { readRegistry } from "@sluice/core/registry/RegistryFile"
 import { ModelYaml, RegistryYaml, RolloutYaml, VersionYaml } from "@sluice/core/registry/RegistrySchema"
 import { Metrics, renderTogether } from "@sluice/core/telemetry/Metrics"
+import { roles } from "@sluice/domain/Role"
 import onnx from "@sluice/plugin-onnx"
 import sklearn from "@sluice/plugin-sklearn-onnx"
 import text from "@sluice/plugin-text"
