@@ -21,7 +21,8 @@ const trial = testKey("trial", { roles: ["predict", "read"], models: ["iris"] })
 const local = testKey("local", { roles: ["admin"], models: ["iris"] })
 const ended = testKey("ended", { roles: ["admin"], expires: "2020-01-01" })
 const leaving = testKey("leaving", { roles: ["predict"] })
-const keys = [caller, reader, admin, trial, local, ended, leaving]
+const limited = testKey("limited", { roles: ["predict"], limits: { requests: "2/d" } })
+const keys = [caller, reader, admin, trial, local, ended, leaving, limited]
 
 const makeServer = Effect.gen(function*() {
   const file = join(yield* temporaryDirectory, "api_keys.yaml")
@@ -191,6 +192,19 @@ layer(KeyServer.layer, { excludeTestServices: true })("a server with a keys file
       assert.strictEqual((yield* load("iris")).status, 200)
       assert.strictEqual((yield* load("sentiment")).status, 404)
       assert.strictEqual((yield* ask(local.key, { path: "/api/v1/audit" })).status, 403)
+    }))
+
+  it.effect("holds a key to its own limits, and no other key to them", () =>
+    Effect.gen(function*() {
+      const { ask } = yield* KeyServer
+      const [call] = irisCalls
+      if (call === undefined) return assert.fail("no call to make")
+      const statuses = yield* Effect.forEach(
+        [1, 2, 3],
+        () => Effect.map(ask(limited.key, call), ({ status }) => status)
+      )
+      assert.deepStrictEqual(statuses, [200, 200, 429])
+      assert.strictEqual((yield* ask(caller.key, call)).status, 200)
     }))
 
   it.effect("names the key's id in the audit log, and no key anywhere", () =>
