@@ -38,7 +38,7 @@ export const makeCircuitExchange = Effect.fnUntraced(function*(peer: CircuitPeer
   }
 
   const tellAll = Effect.gen(function*() {
-    for (const [key, news] of [...untold]) {
+    for (const [key, news] of untold) {
       yield* say(key, news)
       if (untold.get(key) === news) untold.delete(key)
     }

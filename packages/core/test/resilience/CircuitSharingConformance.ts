@@ -4,7 +4,7 @@
 import { assert, describe, type it as vitest } from "@effect/vitest"
 import { type BreakerRules, defaultBreakerRules } from "@sluice/core/resilience/BreakerRules"
 import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
-import { CircuitSharing } from "@sluice/core/resilience/CircuitSharing"
+import type { CircuitSharing } from "@sluice/core/resilience/CircuitSharing"
 import { Metrics } from "@sluice/core/telemetry/Metrics"
 import { CircuitOpen } from "@sluice/domain/Errors"
 import * as Deferred from "effect/Deferred"
@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import type * as Scope from "effect/Scope"
 
 export interface SharingSubject<E> {
   readonly layer: Layer.Layer<CircuitSharing, E>
@@ -45,7 +46,7 @@ export const circuitSharingConformance = <E>(name: string, { layer, pass, run }:
       Effect.andThen(process.state(ids.model, ids.version)),
       Effect.repeat({ until: (found) => found === state })
     )
-  const test = (title: string, body: Effect.Effect<void, unknown, CircuitSharing | import("effect/Scope").Scope>) =>
+  const test = (title: string, body: Effect.Effect<void, unknown, CircuitSharing | Scope.Scope>) =>
     run(title, () => Effect.provide(body, layer))
 
   describe(name, () => {
