@@ -138,6 +138,9 @@ export class Inference extends Context.Service<Inference, {
         const error = failureIn(answered)
         const seconds = (now() - startedMs) / 1000
         version.metrics.request(seconds, error === undefined ? undefined : errorCatalogue[error._tag].code)
+        if (Result.isSuccess(answered) && answered.success.degraded !== undefined) {
+          version.metrics.degraded(answered.success.degraded.kind)
+        }
       }
 
       const encodeAll = Effect.fnUntraced(function*(
