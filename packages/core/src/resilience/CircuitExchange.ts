@@ -11,7 +11,7 @@ import type { CircuitChange } from "./CircuitStore.ts"
 export const hearEveryMs = 500
 
 /** How long a call that would probe waits to be told that it may; then it may. */
-const claimBudgetMs = 50
+const claimBudgetMs = 200
 
 interface Opened {
   readonly state: "open"
