@@ -1,7 +1,7 @@
 /**
  * A model that fails: how many calls it fails before its circuit opens, how soon the circuit refuses, and how many probe it.
  */
-import { CandidateOptions, placeOf } from "../../plugins/Candidate.ts"
+import { type CandidateOptions, placeOf } from "../../plugins/Candidate.ts"
 import { pause } from "../Bench.ts"
 import { plugin } from "../processes/Registry.ts"
 import type { Running } from "../processes/Server.ts"
