@@ -10,7 +10,7 @@ import { DurationText } from "../config/DurationText.ts"
 import { didYouMean } from "../config/Suggestion.ts"
 import type { YamlPath } from "../config/YamlDocument.ts"
 import type { BreakerEntry } from "../resilience/BreakerRules.ts"
-import type { DegradationEntry, Remedy } from "../resilience/Degradation.ts"
+import type { DegradationEntry, Remedy } from "../resilience/DegradationEntry.ts"
 import { DEGRADATION_KINDS } from "../telemetry/VersionMeters.ts"
 
 const count = (maximum: number) => {

@@ -6,7 +6,7 @@ import type * as Duration from "effect/Duration"
 import type { WarmupShapes } from "../execution/WarmupBatches.ts"
 import type { Limits } from "../limits/Limits.ts"
 import type { BreakerEntry } from "../resilience/BreakerRules.ts"
-import type { DegradationEntry } from "../resilience/Degradation.ts"
+import type { DegradationEntry } from "../resilience/DegradationEntry.ts"
 import type { OptimizeFor } from "./RegistrySchema.ts"
 
 /** Where an entry stands, for messages that come after the file was read. */

@@ -11,20 +11,7 @@ import type { Prediction } from "@sluice/domain/Prediction"
 import type { Codec } from "@sluice/plugin-sdk/Plugin"
 import * as Result from "effect/Result"
 import type { Answered, InferInput, InferredItem, InferRequest, InferResult } from "../InferRequest.ts"
-
-export type Remedy =
-  | { readonly kind: "fallback"; readonly model: string; readonly version: string | undefined }
-  | { readonly kind: "default"; readonly prediction: Prediction }
-
-export type Fallback = Extract<Remedy, { readonly kind: "fallback" }>
-
-/** What a model's entry says of it. */
-export interface DegradationEntry {
-  /** Whether the cache may give what is past its time where the version cannot answer. */
-  readonly stale: boolean
-  /** In the order in which they are tried. */
-  readonly remedies: ReadonlyArray<Remedy>
-}
+import type { DegradationEntry, Fallback, Remedy } from "./DegradationEntry.ts"
 
 /** Why the version that was asked did not answer, where something else may. */
 export type Unavailable = Extract<

@@ -12,15 +12,13 @@ import type { Metrics } from "../telemetry/Metrics.ts"
 import {
   canStandIn,
   defaultResult,
-  type DegradationEntry,
-  type Fallback,
   fallbackRequest,
   markedFallback,
   remediesFor,
-  type Remedy,
   type Unavailable,
   unavailableIn
 } from "./Degradation.ts"
+import type { DegradationEntry, Fallback, Remedy } from "./DegradationEntry.ts"
 
 export interface StandInsOptions {
   readonly registry: ModelRegistry["Service"]

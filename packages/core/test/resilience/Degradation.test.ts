@@ -3,13 +3,13 @@ import type { Answered, InferredItem, InferRequest, InferResult } from "@sluice/
 import {
   canStandIn,
   defaultResult,
-  type DegradationEntry,
   fallbackRequest,
   markedFallback,
   remediesFor,
   type Unavailable,
   unavailableIn
 } from "@sluice/core/resilience/Degradation"
+import type { DegradationEntry } from "@sluice/core/resilience/DegradationEntry"
 import {
   CircuitOpen,
   DeadlineExceeded,
