@@ -11,6 +11,7 @@ import { killedInstances } from "./KilledInstances.ts"
 import { loadRelease } from "./LoadRelease.ts"
 import { mixedLengthTexts } from "./MixedLengths.ts"
 import { oneCaller } from "./OneCaller.ts"
+import { openCircuit } from "./OpenCircuit.ts"
 import { overloaded } from "./Overload.ts"
 import { poisonedItems } from "./PoisonedItems.ts"
 import { rateLimits } from "./RateLimits.ts"
@@ -34,6 +35,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
   heavyNeighbour,
   poisonedItems,
   killedInstances,
+  openCircuit,
   loadRelease,
   reload,
   rateLimits,

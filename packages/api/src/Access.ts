@@ -41,6 +41,7 @@ export const routeRules: Readonly<Record<string, Endpoints>> = {
   models: { list: see },
   rootModels: { list: see },
   registry: { current: readWhole, replace: changeWhole, status: readWhole, audit: changeWhole },
+  breakers: { list: readWhole, reset: changeWhole },
   rollouts: { status: { roles: ["read"], models: "named" }, act: changeNamed },
   oip: {
     server: see,

@@ -37,6 +37,8 @@ export const OipInferResponse = Schema.Struct({
   model_name: Schema.String,
   model_version: Schema.String,
   id: Schema.optionalKey(Schema.String),
+  /** `degraded`: how it came about, where it is not the answer of the version that was asked. */
+  parameters: Schema.optionalKey(Parameters),
   outputs: Schema.Array(
     Schema.Struct({ name: Schema.String, shape: Shape, datatype: Datatype, data: Schema.Array(Schema.Unknown) })
   )

@@ -4,6 +4,7 @@
 import * as HttpApi from "effect/http-api/HttpApi"
 import * as OpenApi from "effect/http-api/OpenApi"
 import { describeAccess, RouteAccess } from "./Access.ts"
+import { BreakersApi } from "./BreakersApi.ts"
 import { HealthApi } from "./HealthApi.ts"
 import { ModelsApi, RootModelsApi } from "./ModelsApi.ts"
 import { OipApi } from "./OipApi.ts"
@@ -22,6 +23,7 @@ export const makeSluiceApi = (prefix: `/${string}`) =>
       ModelsApi.prefix(prefix),
       RegistryApi.prefix(prefix),
       RolloutApi.prefix(prefix),
+      BreakersApi.prefix(prefix),
       RootModelsApi,
       HealthApi,
       OipApi,

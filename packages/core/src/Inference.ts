@@ -31,6 +31,7 @@ import { monotonicReader } from "./Monotonic.ts"
 import { ModelRegistry, type NotServed } from "./registry/ModelRegistry.ts"
 import type { ServedVersion } from "./registry/ServedVersion.ts"
 import { CircuitBreaker } from "./resilience/CircuitBreaker.ts"
+import { makeStandIns } from "./resilience/StandIns.ts"
 import { Rollouts } from "./rollout/Rollouts.ts"
 import { copyComputer } from "./RolloutCopy.ts"
 import { makeRolloutObserver } from "./RolloutObserver.ts"
@@ -137,6 +138,9 @@ export class Inference extends Context.Service<Inference, {
         const error = failureIn(answered)
         const seconds = (now() - startedMs) / 1000
         version.metrics.request(seconds, error === undefined ? undefined : errorCatalogue[error._tag].code)
+        if (Result.isSuccess(answered) && answered.success.degraded !== undefined) {
+          version.metrics.degraded(answered.success.degraded.kind)
+        }
       }
 
       const encodeAll = Effect.fnUntraced(function*(
@@ -180,6 +184,7 @@ export class Inference extends Context.Service<Inference, {
         const computed = yield* breaker.guard(withSpan("Batcher.submit")(submit), {
           model,
           version: name,
+          rules: registry.entry(model)?.breaker,
           classify: (exit) => Exit.isFailure(exit) ? "ignored" : circuitOutcome(request, exit.value)
         }).pipe(withSpan("CircuitBreaker.guard"))
         return mergeRows(call, encoded, computed)
@@ -225,15 +230,17 @@ export class Inference extends Context.Service<Inference, {
         )
       }
 
-      /** Nothing to look up, a circuit with nothing to learn, and few items: no stage needs a fiber. */
-      const isPlain = ({ request, version }: InferCall): boolean => {
-        const { model, version: name } = version.plan.entry
-        return (request.cache === "bypass" || !version.plan.entry.cache) && breaker.isClear(model, name)
-      }
-
-      /** The same stages at one go; undefined when there are too many items for that. */
+      /**
+       * The same stages at one go, where there is nothing to look up, and the circuit has nothing to learn or refuses;
+       * undefined when they need a fiber, or there are too many items.
+       */
       const startPlain = (call: InferCall, answer: (result: Answered) => void): (() => void) | undefined => {
         const { request, version } = call
+        const { cache: isCached, model, version: name } = version.plan.entry
+        if (request.cache !== "bypass" && isCached) return undefined
+        const isClear = breaker.isClear(model, name, registry.entry(model)?.breaker)
+        const refusal = isClear ? undefined : breaker.refusal(model, name)
+        if (!isClear && refusal === undefined) return undefined
         let isAnswered = false
         const finish = (answered: Answered): void => {
           isAnswered = true
@@ -243,8 +250,8 @@ export class Inference extends Context.Service<Inference, {
           observer.ended(call, answered, now() - call.startedMs)
         }
         const units = unitsOf(version, request.input)
-        if (Result.isFailure(units)) {
-          finish(Result.fail(units.failure))
+        if (Result.isFailure(units) || refusal !== undefined) {
+          finish(Result.fail(Result.isFailure(units) ? units.failure : refusal!))
           return nothing
         }
         if (units.success.length > itemsAtOnce) return undefined
@@ -256,8 +263,7 @@ export class Inference extends Context.Service<Inference, {
           if (Result.isFailure(outcome)) return finish(Result.fail(outcome.failure))
           const computed = mergeRows(call, encoded, outcome.success)
           if (circuitOutcome(request, computed) === "failure") {
-            const { model, version: name } = version.plan.entry
-            runFork(breaker.record("failure", model, name))
+            runFork(breaker.record("failure", model, name, registry.entry(model)?.breaker))
           }
           finish(Result.succeed(inferResult(call, computed, "bypass", noHits, now)))
         })
@@ -273,9 +279,9 @@ export class Inference extends Context.Service<Inference, {
         }
       }
 
-      const start = (request: InferRequest, answer: (result: Answered) => void): () => void => {
+      const startOnce = (request: InferRequest, answer: (result: Answered) => void): () => void => {
         const begun = begin(request)
-        const leave = Effect.isEffect(begun) || !isPlain(begun) ? undefined : startPlain(begun, answer)
+        const leave = Effect.isEffect(begun) ? undefined : startPlain(begun, answer)
         if (leave !== undefined) return leave
         const call = Effect.isEffect(begun) ? begun : Effect.succeed(begun)
         const fiber = runFork(Effect.result(Effect.flatMap(call, inferInStages)))
@@ -289,6 +295,23 @@ export class Inference extends Context.Service<Inference, {
         return () => fiber.interruptUnsafe()
       }
 
+      const inferOnce = (request: InferRequest): Effect.Effect<InferResult, InferenceError> =>
+        Effect.flatMap(
+          withSpan("Rollout.choose")(Effect.suspend(() => {
+            const begun = begin(request)
+            return Effect.isEffect(begun) ? begun : Effect.succeed(begun)
+          })),
+          inferInStages
+        )
+
+      const standIns = makeStandIns({ registry, metrics, now })
+
+      const start = (request: InferRequest, answer: (result: Answered) => void): () => void => {
+        const degradation = standIns.of(request)
+        if (degradation === undefined) return startOnce(request, answer)
+        return standIns.start(degradation, request, startOnce, answer)
+      }
+
       const infer = (request: InferRequest): Effect.Effect<InferResult, InferenceError> =>
         Effect.withFiber((fiber) => {
           if (!fiber.getRef(References.TracerEnabled)) {
@@ -296,13 +319,8 @@ export class Inference extends Context.Service<Inference, {
               Effect.sync(start(request, (result) => resume(Effect.fromResult(result))))
             )
           }
-          return Effect.flatMap(
-            withSpan("Rollout.choose")(Effect.suspend(() => {
-              const begun = begin(request)
-              return Effect.isEffect(begun) ? begun : Effect.succeed(begun)
-            })),
-            inferInStages
-          )
+          const degradation = standIns.of(request)
+          return degradation === undefined ? inferOnce(request) : standIns.infer(degradation, request, inferOnce)
         })
 
       const warmup = Effect.fnUntraced(function*(model: string, version: string | undefined) {

@@ -134,6 +134,8 @@ export const makeRolloutObserver = (options: ObserverOptions) => {
     ended: (call: InferCall, answered: Answered, tookMs: number): void => {
       const { monitor, version } = call
       if (monitor === undefined) return
+      // A stale answer is the cache's, in place of a failure: it says nothing of either version.
+      if (Result.isSuccess(answered) && answered.success.degraded !== undefined) return
       const { model, version: name } = version.plan.entry
       const routing = rollouts.routing(model)
       if (routing?.type !== "canary" && routing?.type !== "shadow") return

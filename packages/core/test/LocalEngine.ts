@@ -11,7 +11,9 @@ import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import { PluginCatalogue } from "@sluice/core/registry/PluginCatalogue"
 import type { ModelEntry, Registry } from "@sluice/core/registry/RegistryEntry"
 import type { CacheLimits } from "@sluice/core/registry/VersionEviction"
+import { defaultBreakerRules } from "@sluice/core/resilience/BreakerRules"
 import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
+import { CircuitSharing } from "@sluice/core/resilience/CircuitSharing"
 import { Rollouts } from "@sluice/core/rollout/Rollouts"
 import { layerMemory as rolloutsInMemory } from "@sluice/core/rollout/RolloutStoreMemory"
 import { Metrics } from "@sluice/core/telemetry/Metrics"
@@ -83,7 +85,7 @@ export const engineLayer = (registry: Registry, memory?: CacheLimits) => {
   const cache = PredictionCache.layer({ timeToLive: "1 hour" }).pipe(
     Layer.provide(layerMemory({ maxBytes: 1_000_000 }))
   )
-  const breaker = CircuitBreaker.layer({ policy: { type: "consecutive", failures: 5 }, openDuration: "10 seconds" })
+  const breaker = Layer.provide(CircuitBreaker.layer(defaultBreakerRules), CircuitSharing.layerNone)
   const engine = Inference.layerLocal.pipe(
     Layer.provideMerge(Layer.mergeAll(models, cache, breaker)),
     Layer.provideMerge(rollouts),

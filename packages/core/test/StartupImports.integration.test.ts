@@ -21,7 +21,9 @@ const loadedAfter = (lines: string) =>
       import { layerMemory } from ${source("cache/CacheStoreMemory.ts")}
       import * as Redis from ${source("cache/Redis.ts")}
       import { layerRedis } from ${source("cache/RedisCache.ts")}
-      import { CircuitBreaker, defaultCircuitBreakerConfig } from ${source("resilience/CircuitBreaker.ts")}
+      import { defaultBreakerRules } from ${source("resilience/BreakerRules.ts")}
+      import { CircuitBreaker } from ${source("resilience/CircuitBreaker.ts")}
+      import { CircuitSharing } from ${source("resilience/CircuitSharing.ts")}
       import { Metrics } from ${source("telemetry/Metrics.ts")}
       import * as Logging from ${source("telemetry/Logging.ts")}
       import * as Tracing from ${source("telemetry/Tracing.ts")}
@@ -42,7 +44,8 @@ describe("what is loaded at the start", () => {
     Effect.gen(function*() {
       const loaded = yield* loadedAfter(`
         const store = PredictionCache.layer({ timeToLive: "1 minute" }).pipe(Layer.provide(layerMemory({ maxBytes: 1000 })))
-        yield* Layer.build(Layer.mergeAll(store, CircuitBreaker.layer(defaultCircuitBreakerConfig)).pipe(
+        yield* Layer.build(Layer.mergeAll(store, CircuitBreaker.layer(defaultBreakerRules)).pipe(
+          Layer.provide(CircuitSharing.layerNone),
           Layer.provideMerge(Metrics.layer({ enabled: true })),
           Layer.provide(Logging.layer({ level: "info", format: "auto" })),
           Layer.provide(Tracing.layer({ enabled: false, serviceName: "s" }))

@@ -24,6 +24,12 @@ export const PredictResult = Schema.Struct({
 })
 export interface PredictResult extends Schema.Schema.Type<typeof PredictResult> {}
 
+/**
+ * How an answer came about that the version which was to give it could not give: kept past its time, by another version or
+ * model (the answer's `model` and `model_version`), or held ready by the registry.
+ */
+export const Degraded = Schema.Literals(["stale", "fallback", "default"])
+
 /** Results keep the order of the request's items. */
 export const PredictResponse = Schema.Struct({
   request_id: Schema.String,
@@ -32,6 +38,7 @@ export const PredictResponse = Schema.Struct({
   results: Schema.Array(PredictResult),
   latency_ms: Schema.Finite,
   inference_time_seconds: Schema.Finite,
-  throughput_samples_per_sec: Schema.Finite
+  throughput_samples_per_sec: Schema.Finite,
+  degraded: Schema.optionalKey(Degraded)
 })
 export interface PredictResponse extends Schema.Schema.Type<typeof PredictResponse> {}

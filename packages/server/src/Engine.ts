@@ -23,6 +23,8 @@ import { servedEntries } from "@sluice/core/registry/RegistryDiff"
 import type { Registry } from "@sluice/core/registry/RegistryEntry"
 import { planVersion } from "@sluice/core/registry/VersionPlan"
 import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
+import { CircuitSharing } from "@sluice/core/resilience/CircuitSharing"
+import * as CircuitSharingRedis from "@sluice/core/resilience/CircuitSharingRedis"
 import { rolloutAudit } from "@sluice/core/rollout/RolloutAudit"
 import { rolloutMetrics } from "@sluice/core/rollout/RolloutMetrics"
 import { Rollouts } from "@sluice/core/rollout/Rollouts"
@@ -109,10 +111,10 @@ export const engineLayer = (settings: Settings, registry: Registry, cores: numbe
         Layer.succeed(StopTimeout, Duration.min(settings.shutdown.timeout, longestStop))
       ])
     )
-  const breaker = CircuitBreaker.layer({
-    policy: { type: "consecutive", failures: settings.breaker.failures },
-    openDuration: settings.breaker.openDuration
-  })
+  const circuitSharing = redis === undefined
+    ? CircuitSharing.layerNone
+    : Layer.provide(CircuitSharingRedis.layerRedis, redis)
+  const breaker = Layer.provide(CircuitBreaker.layer(settings.breaker), circuitSharing)
   return Layer.mergeAll(Inference.layerLocal, rolloutAudit, rolloutMetrics).pipe(
     Layer.provideMerge(registryHost),
     Layer.provideMerge(Layer.mergeAll(models, cacheLayer(settings, redis), breaker, limitsLayer(settings, redis))),

@@ -17,6 +17,7 @@ import { GuardedInference } from "./access/GuardedInference.ts"
 import { EngineControl } from "./cluster/EngineControl.ts"
 import type { Settings } from "./config/Settings.ts"
 import { directRoutes } from "./direct/DirectRoutes.ts"
+import { breakersHandlers } from "./http/BreakersHandlers.ts"
 import { docsPages } from "./http/DocsPages.ts"
 import { edge } from "./http/Edge.ts"
 import { healthHandlers } from "./http/HealthHandlers.ts"
@@ -44,6 +45,7 @@ const routesLayer = (settings: Settings) => {
       oipRepositoryHandlers(api),
       registryHandlers(api),
       rolloutHandlers(api),
+      breakersHandlers(api),
       openAiHandlers(api)
     ]),
     Layer.provide(routeGuard)

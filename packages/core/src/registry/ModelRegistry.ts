@@ -76,6 +76,8 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
   readonly get: (model: string | undefined, version: string | undefined) => Effect.Effect<ServedVersion, NotServed>
   /** The version of the model, or its default, if it answers now: for copies that nobody waits for. */
   readonly served: (model: string, version: string | undefined) => ServedVersion | undefined
+  /** What requests to a model go by; undefined where there is none of that name. */
+  readonly entry: (model: string) => ModelEntry | undefined
   /** The model of requests that name none. */
   readonly defaultModel: () => string
   /** The limits on all calls of a model, as the registry has them now. */
@@ -236,6 +238,7 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
         Effect.fromResult(routeOf(name)),
         (route) => slotsInOrder(route).map((slot) => slot.plan.entry.version)
       ),
+    entry: (model) => routes.get(model)?.entry,
     defaultModel: () => changes.registry().defaultModel,
     limits: (model) => routes.get(model)?.wanted.limits,
     byPath,

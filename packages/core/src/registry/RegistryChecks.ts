@@ -7,6 +7,7 @@ import * as Schema from "effect/Schema"
 import { type ConfigMistake, describeValue, fieldPath } from "../config/ConfigError.ts"
 import { didYouMean } from "../config/Suggestion.ts"
 import type { YamlDocument, YamlPath } from "../config/YamlDocument.ts"
+import { checkDegradation } from "./DegradationYaml.ts"
 import type { ModelYaml, RegistryYaml, RolloutYaml, VersionYaml } from "./RegistrySchema.ts"
 
 interface Mistake {
@@ -116,7 +117,8 @@ export const registryMistakes = (registry: RegistryYaml, document: YamlDocument)
   const models = Object.entries(registry.models)
   const mistakes = [
     ...checkDefaultModel(registry),
-    ...models.flatMap(([name, model]) => checkModel(name, model))
+    ...models.flatMap(([name, model]) => checkModel(name, model)),
+    ...models.flatMap(([name]) => checkDegradation(name, registry.models, ["models", name]))
   ]
   return mistakes.map(({ path, problem }) => ({
     source: document.file,

@@ -7,6 +7,7 @@ import { dirname, resolve } from "node:path"
 import { ConfigError, configError } from "../config/ConfigError.ts"
 import type { YamlDocument } from "../config/YamlDocument.ts"
 import { decodeYaml } from "../config/YamlFile.ts"
+import { readBreaker, readDegradation } from "./DegradationYaml.ts"
 import { registryMistakes } from "./RegistryChecks.ts"
 import type { ModelEntry, ModelFile, Registry, Rollout, VersionEntry } from "./RegistryEntry.ts"
 import {
@@ -86,6 +87,8 @@ const readModel = (name: string, model: ModelYaml, document: YamlDocument, direc
     versions,
     rollout: readRollout(model.rollout_strategy),
     limits: model.limits,
+    breaker: readBreaker(model),
+    degradation: readDegradation(name, model),
     source: sourceOf(["models", name])
   }
 }

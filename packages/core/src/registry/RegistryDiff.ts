@@ -13,8 +13,11 @@ export const servedEntries = (model: ModelEntry): ReadonlyArray<VersionEntry> =>
 }
 
 /** What routing goes by. */
-const routingOf = ({ defaultVersion, rollout }: ModelEntry): string =>
-  JSON.stringify([defaultVersion, rollout], (_, value: unknown) => value instanceof Map ? [...value] : value)
+const routingOf = ({ breaker, defaultVersion, degradation, rollout }: ModelEntry): string =>
+  JSON.stringify(
+    [defaultVersion, rollout, breaker, degradation],
+    (_, value: unknown) => value instanceof Map ? [...value] : value
+  )
 
 /** `former` has the identity of each version that is served now, by its id. */
 export const registryDiff = (

@@ -5,6 +5,8 @@ import type { Device, Precision, VersionStatus } from "@sluice/domain/ModelInfo"
 import type * as Duration from "effect/Duration"
 import type { WarmupShapes } from "../execution/WarmupBatches.ts"
 import type { Limits } from "../limits/Limits.ts"
+import type { BreakerEntry } from "../resilience/BreakerRules.ts"
+import type { DegradationEntry } from "../resilience/DegradationEntry.ts"
 import type { OptimizeFor } from "./RegistrySchema.ts"
 
 /** Where an entry stands, for messages that come after the file was read. */
@@ -107,6 +109,10 @@ export interface ModelEntry {
   readonly rollout: Rollout
   /** Of all calls of the model. */
   readonly limits: Limits | undefined
+  /** What its circuits go by; the settings hold where undefined. */
+  readonly breaker: BreakerEntry | undefined
+  /** What answers where its version cannot. */
+  readonly degradation: DegradationEntry
   readonly source: SourceLine
 }
 

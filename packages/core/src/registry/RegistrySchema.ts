@@ -8,6 +8,7 @@ import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import { DurationText } from "../config/DurationText.ts"
 import { LimitsSchema } from "../limits/Limits.ts"
+import { degradationFields } from "./DegradationYaml.ts"
 
 /** What a version's plan of instances, threads and batches is chosen for. */
 export const OptimizeFor = Schema.Literals(["auto", "throughput", "latency"])
@@ -119,7 +120,8 @@ export const ModelYaml = Schema.Struct({
   description: Schema.optionalKey(Schema.String),
   versions: Schema.Record(Schema.String, VersionYaml),
   rollout_strategy: Schema.optionalKey(RolloutYaml),
-  limits: Schema.optionalKey(LimitsSchema)
+  limits: Schema.optionalKey(LimitsSchema),
+  ...degradationFields
 })
 export interface ModelYaml extends Schema.Schema.Type<typeof ModelYaml> {}
 

@@ -1,41 +1,33 @@
 /**
- * A circuit per model version: after failures it is not called for a while, then probed once. Effect's breaker decides;
- * this gives it our error, our counters and one line in the log a transition.
+ * A circuit per model version: after failures it is not called for a while, then probed once. Effect's breaker decides; this
+ * gives it our error, our counters, the log, and the other processes where there are any.
  */
 import { CircuitOpen } from "@sluice/domain/Errors"
 import { modelId } from "@sluice/domain/Ids"
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Breaker from "effect/persistence/CircuitBreaker"
-import * as Stream from "effect/Stream"
+import * as Scope from "effect/Scope"
 import { type CircuitState, Metrics } from "../telemetry/Metrics.ts"
+import { type BreakerEntry, type BreakerRules, rulesOf, tripPolicyOf } from "./BreakerRules.ts"
+import { makeCircuitExchange } from "./CircuitExchange.ts"
+import { CircuitSharing } from "./CircuitSharing.ts"
+import { type CircuitChange, circuitKey, type CircuitStatus, makeCircuitStore } from "./CircuitStore.ts"
+import { summaryIntervalMs, TransitionLog } from "./TransitionLog.ts"
 
 /** What a call says of the model's health. `ignored`: nothing, as when the caller left or sent what no model could take. */
 export type CallOutcome = "success" | "failure" | "ignored"
 
-/** When a closed circuit opens: after so many failures in a row, or at a share of failures among the last `size` calls. */
-export type TripPolicy =
-  | { readonly type: "consecutive"; readonly failures: number }
-  | { readonly type: "rate"; readonly threshold: number; readonly size: number; readonly minimumCalls: number }
-
-export interface CircuitBreakerConfig {
-  readonly policy: TripPolicy
-  /** How long an open circuit refuses before it lets one call through to probe. */
-  readonly openDuration: Duration.Input
-}
-
-export const defaultCircuitBreakerConfig: CircuitBreakerConfig = {
-  policy: { type: "consecutive", failures: 5 },
-  openDuration: "10 seconds"
-}
-
 export interface GuardOptions<A, E> {
   readonly model: string
   readonly version: string
+  /** What the model's entry says of its circuits; changed, it begins its counts anew. */
+  readonly rules?: BreakerEntry | undefined
   /** Without it every failure and defect counts, and an interruption does not. An interruption alone never does. */
   readonly classify?: (exit: Exit.Exit<A, E>) => CallOutcome
 }
@@ -53,18 +45,22 @@ export class CircuitBreaker extends Context.Service<CircuitBreaker, {
    * Whether the version's circuit is closed with no failure on record: then a success would tell it nothing, and a call
    * needs no `guard` if what else comes of it is told to `record`. Never under a rate policy, which counts successes too.
    */
-  readonly isClear: (model: string, version: string) => boolean
+  readonly isClear: (model: string, version: string, rules?: BreakerEntry) => boolean
+  /** What `guard` would fail with now; undefined where it would let a call through. */
+  readonly refusal: (model: string, version: string) => CircuitOpen | undefined
   /** Tells the circuit what came of a call that went without `guard`. */
-  readonly record: (outcome: CallOutcome, model: string, version: string) => Effect.Effect<void>
+  readonly record: (outcome: CallOutcome, model: string, version: string, rules?: BreakerEntry) => Effect.Effect<void>
   readonly state: (model: string, version: string) => Effect.Effect<CircuitState>
+  /** How a version's circuit stands: closed where it never was called. */
+  readonly status: (model: string, version: string) => CircuitStatus
+  /** Closes a circuit, here and in the other processes. */
+  readonly reset: (model: string, version: string) => void
+  readonly rulesOf: (rules: BreakerEntry | undefined) => BreakerRules
 }>()("sluice/CircuitBreaker") {
-  /** State is this process's own. */
-  static readonly layer = (config: CircuitBreakerConfig): Layer.Layer<CircuitBreaker, never, Metrics> =>
-    Layer.effect(CircuitBreaker, make(config)).pipe(Layer.provide(Breaker.layerStoreMemory()))
+  /** On this process' own circuits, and what others share. */
+  static readonly layer = (rules: BreakerRules): Layer.Layer<CircuitBreaker, never, Metrics | CircuitSharing> =>
+    Layer.effect(CircuitBreaker, make(rules))
 }
-
-const tripPolicyOf = (policy: TripPolicy): Breaker.TripPolicy =>
-  policy.type === "consecutive" ? Breaker.consecutive(policy.failures) : Breaker.rate(policy)
 
 const outcomeOf = (outcome: CallOutcome): Breaker.Outcome => {
   switch (outcome) {
@@ -81,23 +77,35 @@ const outcomeOf = (outcome: CallOutcome): Breaker.Outcome => {
 const everyFailure = (exit: Exit.Exit<unknown, unknown>): CallOutcome =>
   Exit.isSuccess(exit) ? "success" : Cause.hasInterruptsOnly(exit.cause) ? "ignored" : "failure"
 
-const states: Readonly<Record<Breaker.State["_tag"], CircuitState>> = {
-  Closed: "closed",
-  HalfOpen: "half_open",
-  Open: "open"
+const keyOf = (model: string, version: string): string => circuitKey("model", modelId(model, version))
+
+/** What a circuit's key stands for. No name has a `:` or an `@` in it. */
+const namesIn = (key: string): readonly [id: string, model: string, version: string] => {
+  const id = key.slice(key.indexOf(":") + 1)
+  const at = id.indexOf("@")
+  return [id, id.slice(0, at), id.slice(at + 1)]
 }
 
-/** Model and version of a circuit's key. No name has an `@` in it. */
-const idsOf = (key: string): readonly [model: string, version: string] => {
-  const at = key.indexOf("@")
-  return [key.slice(0, at), key.slice(at + 1)]
+const sentenceOf = (id: string, { retryAfterMs, to }: CircuitChange): string => {
+  switch (to) {
+    case "open":
+      return `circuit of ${id} opened: not called for ${Duration.format(Duration.millis(Math.ceil(retryAfterMs)))}`
+    case "half_open":
+      return `circuit of ${id} is half open: one call probes it`
+    case "closed":
+      return `circuit of ${id} closed`
+  }
 }
 
-const make = Effect.fnUntraced(function*(config: CircuitBreakerConfig) {
+const make = Effect.fnUntraced(function*(defaults: BreakerRules) {
   const metrics = yield* Metrics
-  const openDuration = Duration.fromInputUnsafe(config.openDuration)
-  const halfOpenWaitMs = Math.min(probeWaitMs, Duration.toMillis(openDuration))
-  const breaker = yield* Breaker.make({ tripPolicy: tripPolicyOf(config.policy), openDuration })
+  const clock = yield* Clock.Clock
+  const scope = yield* Effect.scope
+  const runFork = Effect.runForkWith(yield* Effect.context<never>())
+  const now = (): number => clock.currentTimeMillisUnsafe()
+  const peer = yield* (yield* CircuitSharing).join
+  const exchange = peer === undefined ? undefined : yield* makeCircuitExchange(peer, now)
+  const log = new TransitionLog()
 
   /** The circuits with a failure on record, and those that are not closed. */
   const disturbed = new Set<string>()
@@ -107,30 +115,75 @@ const make = Effect.fnUntraced(function*(config: CircuitBreakerConfig) {
     return outcome
   }
 
-  const report = (transition: Breaker.Transition): Effect.Effect<void> => {
-    const [model, version] = idsOf(transition.key)
-    if (transition.to !== "Closed") disturbed.add(transition.key)
-    metrics.recorder(model, version).circuitTransition(states[transition.from], states[transition.to])
-    switch (transition.to) {
-      case "Open":
-        return Effect.logWarning(
-          `circuit of ${transition.key} opened: not called for ${Duration.format(transition.retryAfter)}`
-        )
-      case "HalfOpen":
-        return Effect.logInfo(`circuit of ${transition.key} is half open: one call probes it`)
-      case "Closed":
-        return Effect.logInfo(`circuit of ${transition.key} closed`)
+  const summarise = (key: string, id: string) =>
+    Effect.suspend(() =>
+      Effect.logWarning(
+        `circuit of ${id} changed ${log.summary(key)} more times, and is ${
+          circuits.status(key).state.replace("_", " ")
+        } now`
+      )
+    ).pipe(Effect.delay(summaryIntervalMs), Effect.forkIn(scope))
+
+  const onChange = (change: CircuitChange): void => {
+    const { from, key, to } = change
+    const [id, model, version] = namesIn(key)
+    if (to === "closed") disturbed.delete(key)
+    else disturbed.add(key)
+    metrics.recorder(model, version).circuitTransition(from, to)
+    exchange?.changed(change)
+    const told = log.note(key, now())
+    if (told === "sum") runFork(summarise(key, id))
+    else if (told === "tell") {
+      const sentence = sentenceOf(id, change) + (change.isOwn ? "" : ", as another process found")
+      runFork(to === "open" ? Effect.logWarning(sentence) : Effect.logInfo(sentence))
     }
   }
-  yield* Effect.forkScoped(Stream.runForEach(breaker.transitions, report), { startImmediately: true })
+
+  const circuits = yield* makeCircuitStore({
+    now,
+    probeWaitMs: Math.min(probeWaitMs, Duration.toMillis(defaults.openDuration)),
+    onChange,
+    claimProbe: exchange?.claimProbe,
+    onProbeIgnored: (key) => exchange?.probeIgnored(key)
+  })
+  if (exchange !== undefined) {
+    yield* Effect.forkScoped(exchange.run(circuits.hear), { startImmediately: true })
+  }
+
+  const makeBreaker = (rules: BreakerRules) =>
+    Breaker.make({ tripPolicy: tripPolicyOf(rules), openDuration: rules.openDuration }).pipe(
+      Effect.provideService(Breaker.CircuitBreakerStore, circuits.store)
+    )
+  const ofDefaults = yield* makeBreaker(defaults)
+  /** By their rules. There are no more than registries had different ones. */
+  const others = new Map<string, Breaker.CircuitBreaker>()
+  const breakerOf = (entry: BreakerEntry | undefined): Effect.Effect<Breaker.CircuitBreaker> => {
+    if (entry === undefined) return Effect.succeed(ofDefaults)
+    const rules = rulesOf(defaults, entry)
+    const id = JSON.stringify(rules)
+    const known = others.get(id)
+    return known !== undefined ? Effect.succeed(known) : makeBreaker(rules).pipe(
+      Effect.provideService(Scope.Scope, scope),
+      Effect.tap((breaker) => Effect.sync(() => others.set(id, breaker)))
+    )
+  }
+
+  const refusal = (model: string, version: string): CircuitOpen | undefined => {
+    const key = keyOf(model, version)
+    const waitMs = disturbed.has(key) ? circuits.refusedForMs(key) : undefined
+    return waitMs === undefined ? undefined : new CircuitOpen({ model, version, retryAfterMs: Math.ceil(waitMs) })
+  }
 
   return CircuitBreaker.of({
     guard: <A, E, R>(
       effect: Effect.Effect<A, E, R>,
-      { classify = everyFailure, model, version }: GuardOptions<A, E>
+      { classify = everyFailure, model, rules, version }: GuardOptions<A, E>
     ) => {
-      const key = modelId(model, version)
-      return breaker.execute(effect, { key, classify: (exit) => outcomeOf(note(key, classify(exit))) }).pipe(
+      const key = keyOf(model, version)
+      return Effect.flatMap(
+        breakerOf(rules),
+        (breaker) => breaker.execute(effect, { key, classify: (exit) => outcomeOf(note(key, classify(exit))) })
+      ).pipe(
         Effect.catchIf(
           (error): error is Breaker.CircuitBreakerError => error instanceof Breaker.CircuitBreakerError,
           ({ reason }): Effect.Effect<never, CircuitOpen> => {
@@ -140,7 +193,7 @@ const make = Effect.fnUntraced(function*(config: CircuitBreakerConfig) {
                   new CircuitOpen({ model, version, retryAfterMs: Math.ceil(Duration.toMillis(reason.retryAfter)) })
                 )
               case "CircuitHalfOpen":
-                return Effect.fail(new CircuitOpen({ model, version, retryAfterMs: halfOpenWaitMs }))
+                return Effect.fail(new CircuitOpen({ model, version, retryAfterMs: probeWaitMs }))
               case "CircuitBreakerStoreError":
                 return Effect.die(reason)
             }
@@ -148,18 +201,25 @@ const make = Effect.fnUntraced(function*(config: CircuitBreakerConfig) {
         )
       )
     },
-    isClear: (model, version) =>
-      config.policy.type === "consecutive" && (disturbed.size === 0 || !disturbed.has(modelId(model, version))),
-    record: (outcome, model, version) => {
-      const key = modelId(model, version)
-      note(key, outcome)
-      // An open circuit learns nothing from a call that began before it opened.
-      return Effect.ignore(breaker.execute(Effect.void, { key, classify: () => outcomeOf(outcome) }))
+    isClear: (model, version, entry) =>
+      (entry?.policy ?? defaults.policy) === "consecutive" &&
+      (disturbed.size === 0 || !disturbed.has(keyOf(model, version))),
+    refusal,
+    record: (outcome, model, version, entry) => {
+      const key = keyOf(model, version)
+      return Effect.suspend(() => {
+        // A circuit that opened learns nothing from a call that began before; least of all is it a probe.
+        if (circuits.status(key).state !== "closed") return Effect.void
+        note(key, outcome)
+        return Effect.flatMap(
+          breakerOf(entry),
+          (breaker) => Effect.ignore(breaker.execute(Effect.void, { key, classify: () => outcomeOf(outcome) }))
+        )
+      })
     },
-    state: (model, version) =>
-      breaker.state(modelId(model, version)).pipe(
-        Effect.map(({ _tag }) => states[_tag]),
-        Effect.orDie
-      )
+    state: (model, version) => Effect.sync(() => circuits.status(keyOf(model, version)).state),
+    status: (model, version) => circuits.status(keyOf(model, version)),
+    reset: (model, version) => circuits.reset(keyOf(model, version)),
+    rulesOf: (entry) => rulesOf(defaults, entry)
   })
 })

@@ -73,6 +73,7 @@ const forgetful: VersionMetrics = {
   inline: ignoreEvent,
   cacheItems: ignoreEvent,
   circuitTransition: ignoreEvent,
+  degraded: ignoreEvent,
   workerRestarted: ignoreEvent,
   assigned: ignoreEvent,
   rolloutRequest: ignoreEvent,

@@ -217,6 +217,15 @@ export const prometheusPage = (meters: Meters): PrometheusPage => {
   )
   addCounter(
     registry,
+    {
+      name: "sluice_degraded_answers_total",
+      help: "Requests answered otherwise than by the version that was to answer them, by how.",
+      labels: [...ids, "kind"]
+    },
+    eachOf("kind", (of) => of.degradations)
+  )
+  addCounter(
+    registry,
     { name: "sluice_worker_restarts_total", help: "Workers of the version that ended and were replaced.", labels: ids },
     each((of) => of.workerRestarts)
   )

@@ -29,6 +29,10 @@ export interface RoleCounts {
   errors: number
 }
 
+/** `stale`: from the cache, past its time; `fallback`: by another version or model; `default`: by the registry. */
+export const DEGRADATION_KINDS = ["stale", "fallback", "default"] as const
+export type DegradationKind = (typeof DEGRADATION_KINDS)[number]
+
 /** Where a version's events are told. Every member is synchronous and cannot fail; durations are in seconds. */
 export interface VersionMetrics {
   /** A request was answered; with an error of this catalogue code, if one is given. */
@@ -55,6 +59,8 @@ export interface VersionMetrics {
   readonly inline: (isInline: boolean) => void
   readonly cacheItems: (hits: number, misses: number) => void
   readonly circuitTransition: (from: CircuitState, to: CircuitState) => void
+  /** A request was answered otherwise than by this version, which was to answer it. */
+  readonly degraded: (kind: DegradationKind) => void
   readonly workerRestarted: () => void
   /** A request that named no version was given this one. */
   readonly assigned: () => void
@@ -73,7 +79,9 @@ const circuitEdges: ReadonlyArray<readonly [CircuitState, CircuitState]> = [
   ["closed", "open"],
   ["open", "half_open"],
   ["half_open", "open"],
-  ["half_open", "closed"]
+  ["half_open", "closed"],
+  // By word of another process, or of an operator.
+  ["open", "closed"]
 ]
 
 export class VersionMeters implements VersionMetrics {
@@ -105,6 +113,7 @@ export class VersionMeters implements VersionMetrics {
   readonly refusals = new Map<string, number>(REFUSAL_REASONS.map((reason) => [reason, 0]))
   /** Of the roles that it has had. */
   readonly rolloutRoles = new Map<RolloutRole, RoleCounts>()
+  readonly degradations = new Map<string, number>(DEGRADATION_KINDS.map((kind) => [kind, 0]))
   readonly duration = new Distribution(DURATION_BUCKETS)
   readonly batchSize = new Distribution(BATCH_SIZE_BUCKETS)
   readonly delay = new Distribution(DURATION_BUCKETS)
@@ -184,6 +193,10 @@ export class VersionMeters implements VersionMetrics {
     const edge = `${from}>${to}`
     this.circuit = to
     this.circuitTransitions.set(edge, (this.circuitTransitions.get(edge) ?? 0) + 1)
+  }
+
+  degraded(kind: DegradationKind): void {
+    this.degradations.set(kind, (this.degradations.get(kind) ?? 0) + 1)
   }
 
   workerRestarted(): void {

@@ -2,30 +2,33 @@ import { assert, describe, it } from "@effect/vitest"
 import { CircuitOpen } from "@sluice/domain/Errors"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as TestClock from "effect/testing/TestClock"
-import {
-  type CallOutcome,
-  CircuitBreaker,
-  type CircuitBreakerConfig,
-  defaultCircuitBreakerConfig
-} from "../../src/resilience/CircuitBreaker.ts"
+import { type BreakerEntry, type BreakerRules, defaultBreakerRules } from "../../src/resilience/BreakerRules.ts"
+import { type CallOutcome, CircuitBreaker } from "../../src/resilience/CircuitBreaker.ts"
+import { CircuitSharing } from "../../src/resilience/CircuitSharing.ts"
 import { Metrics } from "../../src/telemetry/Metrics.ts"
 
 const ids = { model: "m", version: "v1" }
-const layer = (config: CircuitBreakerConfig = defaultCircuitBreakerConfig) =>
-  CircuitBreaker.layer(config).pipe(
+const layer = (rules: Partial<BreakerRules> = {}) =>
+  CircuitBreaker.layer({ ...defaultBreakerRules, ...rules }).pipe(
+    Layer.provide(CircuitSharing.layerNone),
     Layer.provideMerge(Metrics.layer({ enabled: true })),
     Layer.provide(Logger.layer([]))
   )
 
 const guard = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
-  options: { readonly version?: string; readonly classify?: (exit: Exit.Exit<A, E>) => CallOutcome } = {}
+  options: {
+    readonly version?: string
+    readonly rules?: BreakerEntry
+    readonly classify?: (exit: Exit.Exit<A, E>) => CallOutcome
+  } = {}
 ) => Effect.flatMap(CircuitBreaker, (breaker) => breaker.guard(effect, { ...ids, ...options }))
 const stateOf = (version = "v1") => Effect.flatMap(CircuitBreaker, (breaker) => breaker.state("m", version))
 
@@ -41,6 +44,24 @@ const refusal = Effect.map(
     return error instanceof CircuitOpen ? error.retryAfterMs : undefined
   }
 )
+
+const nothingSaid: BreakerEntry = {
+  policy: undefined,
+  failures: undefined,
+  rateThreshold: undefined,
+  windowCalls: undefined,
+  minimumCalls: undefined,
+  openDuration: undefined
+}
+const once: BreakerEntry = { ...nothingSaid, failures: 1 }
+
+const recorded = () => {
+  const lines: Array<string> = []
+  const logger = Logger.make<unknown, void>(({ message }) => {
+    lines.push(String(message))
+  })
+  return { lines, logger }
+}
 
 describe("CircuitBreaker", () => {
   it.effect("passes on what the effect gives, be it a result, an error or a defect", () =>
@@ -140,15 +161,115 @@ describe("CircuitBreaker", () => {
       assert.strictEqual(yield* stateOf(), "open")
       assert.strictEqual(yield* refusal, 2_000)
     }).pipe(Effect.provide(layer({
-      policy: { type: "rate", threshold: 0.5, size: 8, minimumCalls: 8 },
-      openDuration: "2 seconds"
+      policy: "rate",
+      rateThreshold: 0.5,
+      windowCalls: 8,
+      minimumCalls: 8,
+      openDuration: Duration.seconds(2)
     }))))
 
+  it.effect("goes by the rules of a model's entry where it has some", () =>
+    Effect.gen(function*() {
+      const rules = { ...nothingSaid, failures: 2, openDuration: Duration.seconds(1) }
+      const failing = Effect.exit(guard(Effect.fail("broken"), { rules }))
+      yield* times(2)(failing)
+      assert.strictEqual(yield* stateOf(), "open")
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* guard(Effect.succeed("fine"), { rules }), "fine")
+      assert.strictEqual(yield* stateOf(), "closed")
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("opens by a smaller window than the calls that it needs, when the window is full", () =>
+    Effect.gen(function*() {
+      yield* times(3)(fail)
+      assert.strictEqual(yield* stateOf(), "closed")
+      yield* fail
+      assert.strictEqual(yield* stateOf(), "open")
+    }).pipe(Effect.provide(layer({ policy: "rate", windowCalls: 4, minimumCalls: 20 }))))
+
+  it.effect("tells without an Effect whether it refuses, and for how long", () =>
+    Effect.gen(function*() {
+      const breaker = yield* CircuitBreaker
+      assert.isUndefined(breaker.refusal("m", "v1"))
+      yield* times(5)(fail)
+      yield* TestClock.adjust("4 seconds")
+      assert.deepStrictEqual(breaker.refusal("m", "v1"), new CircuitOpen({ ...ids, retryAfterMs: 6_000 }))
+      yield* TestClock.adjust("6 seconds")
+      assert.isUndefined(breaker.refusal("m", "v1"))
+      const probe = yield* Effect.forkChild(guard(Effect.never), { startImmediately: true })
+      assert.instanceOf(breaker.refusal("m", "v1"), CircuitOpen)
+      yield* Fiber.interrupt(probe)
+      assert.isUndefined(breaker.refusal("m", "v1"))
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("is not probed by what is told of a call that began before it opened", () =>
+    Effect.gen(function*() {
+      const breaker = yield* CircuitBreaker
+      yield* times(5)(fail)
+      yield* TestClock.adjust("10 seconds")
+      yield* breaker.record("failure", "m", "v1")
+      assert.strictEqual(yield* guard(Effect.succeed("fine")), "fine")
+      assert.strictEqual(yield* stateOf(), "closed")
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("is closed by an operator, and calls from before change nothing then", () =>
+    Effect.gen(function*() {
+      const breaker = yield* CircuitBreaker
+      const answer = yield* Deferred.make<never, string>()
+      const late = yield* Effect.forkChild(Effect.exit(guard(Deferred.await(answer), { rules: once })), {
+        startImmediately: true
+      })
+      yield* times(5)(fail)
+      breaker.reset("m", "v1")
+      assert.strictEqual(yield* stateOf(), "closed")
+      yield* Deferred.fail(answer, "broken")
+      yield* Fiber.join(late)
+      assert.strictEqual(yield* stateOf(), "closed")
+      assert.strictEqual(yield* guard(Effect.succeed("fine")), "fine")
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("shows how a circuit stands", () =>
+    Effect.gen(function*() {
+      const { status } = yield* CircuitBreaker
+      const standing = () => {
+        const { failureRate, failures, openedAtMs, retryAfterMs, state, transitions } = status("m", "v1")
+        return [state, failures, failureRate, retryAfterMs, openedAtMs, transitions]
+      }
+      assert.deepStrictEqual(standing(), ["closed", 0, 0, 0, undefined, 0])
+      yield* times(3)(succeed)
+      yield* fail
+      assert.deepStrictEqual(standing(), ["closed", 1, 0.25, 0, undefined, 0])
+      yield* TestClock.adjust("1 second")
+      yield* times(4)(fail)
+      yield* TestClock.adjust("3 seconds")
+      assert.deepStrictEqual(standing(), ["open", 5, 0.625, 7_000, 1_000, 1])
+    }).pipe(Effect.provide(layer())))
+
+  it.effect("does not flood the log when a model comes and goes: a line in ten seconds, with the count", () => {
+    const { lines, logger } = recorded()
+    return Effect.gen(function*() {
+      const flap = Effect.andThen(fail, Effect.andThen(TestClock.adjust("100 millis"), succeed))
+      for (let second = 0; second < 60; second++) {
+        yield* times(10)(flap)
+        yield* Effect.yieldNow
+      }
+      yield* TestClock.adjust("20 seconds")
+      // 600 times open, half open and closed.
+      const summed = lines.map((line) => Number(/changed (\d+) more times/.exec(line)?.[1] ?? 1))
+      assert.strictEqual(summed.reduce((total, count) => total + count, 0), 1_800)
+      assert.isAtMost(lines.length, 5 + 7)
+      assert.match(lines.at(-1) ?? "", /^circuit of m@v1 changed \d+ more times, and is closed now$/)
+    }).pipe(Effect.provide(
+      CircuitBreaker.layer({ ...defaultBreakerRules, failures: 1, openDuration: Duration.millis(100) }).pipe(
+        Layer.provide(CircuitSharing.layerNone),
+        Layer.provideMerge(Metrics.layer({ enabled: true })),
+        Layer.provide(Logger.layer([logger]))
+      )
+    ))
+  })
+
   it.effect("tells Prometheus and the log of each transition once", () => {
-    const lines: Array<string> = []
-    const logger = Logger.make<unknown, void>(({ message }) => {
-      lines.push(String(message))
-    })
+    const { lines, logger } = recorded()
     const shown = Effect.gen(function*() {
       // The transitions are told aside from the calls.
       yield* Effect.yieldNow
@@ -177,7 +298,8 @@ describe("CircuitBreaker", () => {
       assert.strictEqual(lines.length, 5, lines.join("\n"))
       assert.isTrue(lines.every((line) => line.includes("m@v1")), lines.join("\n"))
     }).pipe(Effect.provide(
-      CircuitBreaker.layer(defaultCircuitBreakerConfig).pipe(
+      CircuitBreaker.layer(defaultBreakerRules).pipe(
+        Layer.provide(CircuitSharing.layerNone),
         Layer.provideMerge(Metrics.layer({ enabled: true })),
         Layer.provide(Logger.layer([logger]))
       )

@@ -3,7 +3,7 @@
  */
 import type { EmbeddingsRequest } from "@sluice/api/OpenAiApi"
 import type { InferResult } from "@sluice/core/InferRequest"
-import { InvalidInput, MalformedRequest, ModelFailed, type SluiceError } from "@sluice/domain/Errors"
+import { InvalidInput, MalformedRequest, ModelFailed, ModelNotReady, type SluiceError } from "@sluice/domain/Errors"
 import type { Item } from "@sluice/domain/Item"
 import * as Result from "effect/Result"
 import type { CallContext } from "./CallContext.ts"
@@ -25,6 +25,9 @@ const itemsOf = (input: EmbeddingsRequest["input"]): ReadonlyArray<Item> => {
   )
 }
 
+/** In milliseconds: what it waits for is not known here. */
+const unavailableRetryMs = 1000
+
 function* embeddingsText(request: EmbeddingsRequest, result: InferResult): TextWriter {
   const { items, model, version } = result
   let tokens = 0
@@ -33,6 +36,10 @@ function* embeddingsText(request: EmbeddingsRequest, result: InferResult): TextW
     const outcome = items[i]!
     if (Result.isFailure(outcome)) return Result.fail(outcome.failure)
     const embedding = outcome.success.prediction?.embedding
+    if (embedding === undefined && result.degraded?.kind === "default") {
+      // What the registry holds ready is no embedding.
+      return Result.fail(new ModelNotReady({ model, version, state: "unavailable", retryAfterMs: unavailableRetryMs }))
+    }
     if (embedding === undefined) {
       const detail = `model "${model}" does not make embeddings; use one that does`
       return Result.fail(new InvalidInput({ detail }))

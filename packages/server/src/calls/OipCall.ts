@@ -80,6 +80,7 @@ function* inferText(request: OipInferRequest, result: InferResult): TextWriter {
   if (rows.length > 1 && !names.success.every((name) => areAlike(rows, name))) rows = [stackRows(rows)]
   let json = `{"model_name":${JSON.stringify(result.model)},"model_version":${JSON.stringify(result.version)},`
   if (request.id !== undefined) json += `"id":${JSON.stringify(request.id)},`
+  if (result.degraded !== undefined) json += `"parameters":{"degraded":"${result.degraded.kind}"},`
   json += `"outputs":[`
   let comma = ""
   for (const name of names.success) {

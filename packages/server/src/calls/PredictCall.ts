@@ -50,7 +50,8 @@ export function* predictText(result: InferResult, request: PredictRequest, reque
   const took = tookOf(result)
   return Result.succeed(
     `${json}],"latency_ms":${took.latency_ms},"inference_time_seconds":${took.inference_time_seconds},` +
-      `"throughput_samples_per_sec":${took.throughput_samples_per_sec}}`
+      `"throughput_samples_per_sec":${took.throughput_samples_per_sec}` +
+      (result.degraded === undefined ? "}" : `,"degraded":"${result.degraded.kind}"}`)
   )
 }
 

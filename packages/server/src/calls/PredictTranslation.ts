@@ -147,5 +147,12 @@ export const toPredictResponse = (
     else if (request.partial === true) results.push(itemError(failure))
     else return Result.fail(failure)
   }
-  return Result.succeed({ request_id: requestId, model, model_version: version, results, ...tookOf(result) })
+  return Result.succeed({
+    request_id: requestId,
+    model,
+    model_version: version,
+    results,
+    ...tookOf(result),
+    ...(result.degraded === undefined ? {} : { degraded: result.degraded.kind })
+  })
 }

@@ -340,21 +340,55 @@ export const settingDefinitions = {
     })
   },
   breaker: {
+    policy: setting({
+      env: "BREAKER_POLICY",
+      type: Type.choice(["consecutive", "rate"]),
+      default: "consecutive",
+      meaning:
+        "When a model version is not called for a while: after breaker.failures in a row, or at a share of failures among " +
+        "its last calls. rate also finds a version that fails now and then, and costs each call 0.1 ms, as it counts successes."
+    }),
     failures: setting({
       env: "BREAKER_FAILURES",
       type: Type.integer(1, 1_000_000),
       default: 5,
       unit: "failures",
       meaning:
-        "After how many failures in a row a model version is not called for a while. Fewer react sooner, and also to " +
-        "bad luck."
+        "After how many failures in a row a model version is not called for a while, by the policy consecutive. Fewer react " +
+        "sooner, and also to bad luck."
+    }),
+    rateThreshold: setting({
+      env: "BREAKER_RATE_THRESHOLD",
+      type: Type.fraction,
+      default: 0.5,
+      meaning:
+        "The share of a version's last calls that may fail, by the policy rate: at this share it is not called for a while. " +
+        "Less reacts sooner, and also to bad luck."
+    }),
+    windowCalls: setting({
+      env: "BREAKER_WINDOW_CALLS",
+      type: Type.integer(1, 100_000),
+      default: 100,
+      unit: "calls",
+      meaning: "How many of the last calls the policy rate looks at. More judge better, and forget a bad time later."
+    }),
+    minimumCalls: setting({
+      env: "BREAKER_MINIMUM_CALLS",
+      type: Type.integer(1, 100_000),
+      default: 20,
+      unit: "calls",
+      meaning:
+        "How many calls the policy rate needs before it judges; breaker.window_calls are enough in any case. Fewer judge " +
+        "sooner, after a start too."
     }),
     openDuration: setting({
       env: "BREAKER_OPEN_DURATION",
       type: Type.duration("seconds", Duration.hours(1)),
       default: Duration.seconds(10),
       unit: "s",
-      meaning: "How long such a version is left alone, its callers getting 503, before one request tries it again."
+      meaning:
+        "How long such a version is left alone, its callers getting 503 or what the registry has in its place, before one " +
+        "request tries it again. Less finds sooner that it is well, and lets more calls fail while it is not."
     })
   }
 }

@@ -63,6 +63,17 @@ export const integer = (minimum: number, maximum: number): SettingType<number> =
   print: String
 })
 
+/** A share of a whole. */
+export const fraction: SettingType<number> = {
+  expected: "a number from 0 to 1",
+  parse: (value) => {
+    const text = typeof value === "number" || typeof value === "string" ? String(value) : ""
+    const number = /^\d{1,2}(?:\.\d{1,15})?$/.test(text) ? Number(text) : Number.NaN
+    return number >= 0 && number <= 1 ? Option.some(number) : Option.none()
+  },
+  print: String
+}
+
 const booleans = new Map([
   ...["true", "1", "yes", "on"].map((word) => [word, true] as const),
   ...["false", "0", "no", "off"].map((word) => [word, false] as const)

@@ -50,6 +50,7 @@ const setUp = (options: { readonly holdsStore?: boolean } = {}) => {
       Layer.mock(ModelRegistry, {
         defaultModel: () => "m",
         limits: () => undefined,
+        entry: () => undefined,
         served: () => undefined,
         choose: () => Result.fail(new ModelNotFound({ model: "m" })),
         demand: () => undefined,

@@ -126,6 +126,9 @@ describe("docs/reference/registry.md", () => {
     variants: ["fp32", "fp16", "int8"],
     batching: ["max_batch_size", "max_batch_cost", "window", "queue_capacity", "latency_target", "max_padded_waste"],
     limits: Object.keys(LimitsSchema.fields),
+    fallback: ["model", "version"],
+    default_answer: ["prediction", "probabilities"],
+    breaker: ["policy", "failures", "rate_threshold", "window_calls", "minimum_calls", "open_duration"],
     analysis: [
       "max_error_rate",
       "max_p50_ratio",

@@ -42,14 +42,16 @@ interface MoodyModel {
   readonly queueCapacity?: number
   readonly isolation?: "thread" | "process"
   readonly runTimeout?: string
+  /** Further fields of the model, a line of YAML each. */
+  readonly fields?: ReadonlyArray<string>
 }
 
 const entry = (
   model: string,
-  { isolation = "thread", load, queueCapacity = 1024, runTimeout = "30s" }: MoodyModel
+  { fields = [], isolation = "thread", load, queueCapacity = 1024, runTimeout = "30s" }: MoodyModel
 ) => `
   ${model}:
-    default_version: v1
+    default_version: v1${fields.map((line) => `\n    ${line}`).join("")}
     versions:
       v1:
         path: ${plugin}

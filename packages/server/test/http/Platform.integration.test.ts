@@ -333,6 +333,8 @@ const documents = (it: It) => {
         "GET /api/v1/inference/health",
         "GET /models",
         "GET /api/v1/models",
+        "GET /api/v1/breakers",
+        "POST /api/v1/breakers/{key}/reset",
         "GET /api/v1/models/{model}/rollout",
         "POST /api/v1/models/{model}/rollout",
         "GET /api/v1/registry",
