@@ -26,12 +26,30 @@ export const WarmupResponse = Schema.Struct({
 })
 export interface WarmupResponse extends Schema.Schema.Type<typeof WarmupResponse> {}
 
-/** Items that were hit and missed since the start; entries and bytes of the store. */
+/**
+ * Items that were hit and missed since the start, and those of the missed that were answered past their time (`stale`), in
+ * all and by model. `entries` and `bytes` are those of the last tier; a tier that does not answer is left out. Evictions
+ * and errors are this process's.
+ */
 export const PredictionCacheStats = Schema.Struct({
   hits: Schema.Int,
   misses: Schema.Int,
+  stale: Schema.Int,
   entries: Schema.Int,
-  bytes: Schema.Int
+  bytes: Schema.Int,
+  tiers: Schema.Array(Schema.Struct({
+    tier: Schema.Literals(["memory", "redis"]),
+    entries: Schema.Int,
+    bytes: Schema.Int,
+    evictions: Schema.Int,
+    errors: Schema.Int
+  })),
+  models: Schema.Array(Schema.Struct({
+    model: Schema.String,
+    hits: Schema.Int,
+    misses: Schema.Int,
+    stale: Schema.Int
+  }))
 })
 
 /** Of the models in memory; the cache of predictions has its own below. */
@@ -69,7 +87,11 @@ export const PredictApi = HttpApiGroup.make("predict").add(
   }),
   HttpApiEndpoint.get("cacheStats", "/inference/cache/stats", { success: CacheStats, error: readProblems }),
   HttpApiEndpoint.delete("cacheClear", "/inference/cache/clear", {
-    query: { models: Schema.optionalKey(Schema.Literals(["true", "false"])) },
+    query: {
+      /** Whose predictions are forgotten; all of them when left out. */
+      model: Schema.optionalKey(Schema.String),
+      models: Schema.optionalKey(Schema.Literals(["true", "false"]))
+    },
     success: CacheCleared,
     error: [malformedProblem, ...readProblems, storeProblem]
   }),

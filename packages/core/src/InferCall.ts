@@ -5,7 +5,9 @@
 import type { InferenceError, InvalidInput, ModelFailed } from "@sluice/domain/Errors"
 import * as Result from "effect/Result"
 import type { BatchRow, RowResult, Submission } from "./batching/Submission.ts"
-import type { CacheStatus } from "./cache/PredictionCache.ts"
+import type { CacheNamespace } from "./cache/CacheKey.ts"
+import type { Freshness } from "./cache/Freshness.ts"
+import type { CacheAnswer } from "./cache/PredictionCache.ts"
 import type { InferRequest, InferResult } from "./InferRequest.ts"
 import { decodeItem, inPlace } from "./ItemCodec.ts"
 import type { ItemOutput } from "./ItemOutput.ts"
@@ -90,12 +92,47 @@ export const circuitOutcome = ({ input }: InferRequest, results: ReadonlyArray<C
   return succeeded ? "success" : "ignored"
 }
 
-/** The answer, decoded for those who asked in natural items. `hits` is empty where the cache was not asked. */
+/**
+ * Whether a failure means that the version cannot answer now, whatever the item: then an answer from the cache that is
+ * past its time is better than none.
+ */
+export const isUnavailable = ({ _tag }: InferenceError): boolean => unavailable.has(_tag)
+const unavailable: ReadonlySet<InferenceError["_tag"]> = new Set([
+  "CircuitOpen",
+  "ModelNotReady",
+  "ModelFailed",
+  "Overloaded",
+  "InstanceLost",
+  "DeadlineExceeded"
+])
+
+/** What an entry is kept under: whoever wants its answer whatever its company is given none that was computed in company. */
+export const cacheNamespaceOf = ({ request, version: { cacheNamespace, plan } }: InferCall): CacheNamespace =>
+  request.consistent === true && !plan.batchInvariant
+    ? { ...cacheNamespace, fingerprint: `${cacheNamespace.fingerprint}.alone` }
+    : cacheNamespace
+
+/** What the cache may answer with: no more past its time than the registry says. */
+export const freshnessOf = ({ request: { freshness }, version }: InferCall): Freshness | undefined => {
+  const keptMs = version.plan.entry.staleIfErrorMs
+  if (keptMs === 0 && freshness?.maxAgeMs === undefined) return undefined
+  return { ...freshness, staleIfErrorMs: Math.min(freshness?.staleIfErrorMs ?? keptMs, keptMs) }
+}
+
+/** Nothing was looked up. */
+export const uncached = (outcomes: ReadonlyArray<ComputedItem>): CacheAnswer<InferenceError> => ({
+  outcomes,
+  hits: nowhere,
+  stale: nowhere,
+  status: "bypass",
+  ageMs: undefined
+})
+const nowhere: ReadonlyArray<boolean> = []
+
+/** The answer, decoded for those who asked in natural items. */
 export const inferResult = (
   { request, startedMs, timings, version }: InferCall,
-  computed: ReadonlyArray<ComputedItem>,
-  cacheStatus: CacheStatus,
-  hits: ReadonlyArray<boolean>,
+  { ageMs, hits, outcomes: computed, stale, status: cacheStatus }: CacheAnswer<InferenceError>,
   now: () => number
 ): InferResult => {
   const decodingMs = now()
@@ -115,6 +152,8 @@ export const inferResult = (
     signature: version.signature,
     cacheStatus,
     timings: { ...timings, total },
-    items
+    items,
+    ...(ageMs === undefined ? {} : { ageMs }),
+    ...(stale.includes(true) ? { degraded: { kind: "stale" } } : {})
   }
 }

@@ -9,6 +9,7 @@ import type { Prediction } from "@sluice/domain/Prediction"
 import type { Priority } from "@sluice/domain/PredictRequest"
 import type { TensorMap } from "@sluice/domain/Tensor"
 import * as Result from "effect/Result"
+import type { Freshness } from "./cache/Freshness.ts"
 import type { CacheMode, CacheStatus } from "./cache/PredictionCache.ts"
 
 /** Natural items, or raw tensors whose first dimension is the item. */
@@ -25,6 +26,8 @@ export interface InferRequest {
   readonly routingKey: string
   readonly input: InferInput
   readonly cache: CacheMode
+  /** What the caller accepts from the cache; anything within its time when left out. */
+  readonly freshness?: Freshness | undefined
   readonly priority: Priority
   /** Milliseconds; the version's default when left out. */
   readonly timeoutMs: number | undefined

@@ -17,13 +17,17 @@ import * as Result from "effect/Result"
 import type { RowResult } from "./batching/Submission.ts"
 import { PredictionCache } from "./cache/PredictionCache.ts"
 import {
+  cacheNamespaceOf,
   circuitOutcome,
   type EncodedItem,
+  freshnessOf,
   type InferCall,
   inferResult,
+  isUnavailable,
   mergeRows,
   rowsOf,
-  submissionOf
+  submissionOf,
+  uncached
 } from "./InferCall.ts"
 import { type Answered, failureIn, type InferRequest, type InferResult } from "./InferRequest.ts"
 import { encodeUnit, type Unit, unitsOf } from "./ItemCodec.ts"
@@ -198,9 +202,12 @@ export class Inference extends Context.Service<Inference, {
           const units = yield* Effect.fromResult(unitsOf(version, request.input))
           let computeMs = 0
           const resolved = yield* cache.resolve({
-            namespace: version.cacheNamespace,
+            namespace: cacheNamespaceOf(call),
             inputs: units,
             mode: version.plan.entry.cache ? request.cache : "bypass",
+            freshness: freshnessOf(call),
+            keepStaleMs: version.plan.entry.staleIfErrorMs,
+            isUnavailable,
             compute: Effect.fnUntraced(function*(indexes) {
               const from = now()
               const results = yield* compute(call, units, indexes)
@@ -210,7 +217,7 @@ export class Inference extends Context.Service<Inference, {
           }).pipe(withSpan("PredictionCache.resolve"))
           timings.cache = Math.max(0, now() - startedMs - computeMs)
           version.metrics.stage("cache", timings.cache / 1000)
-          return inferResult(call, resolved.outcomes, resolved.status, resolved.hits, now)
+          return inferResult(call, resolved, now)
         }).pipe(
           Effect.timeoutOrElse({
             duration: Math.max(0, startedMs + timeoutMs - now()),
@@ -228,6 +235,28 @@ export class Inference extends Context.Service<Inference, {
           Effect.ensuring(Effect.sync(() => version.use.leave())),
           withSpan("Inference.infer", { model, version: name })
         )
+      }
+
+      /** The answer at one go where this process's own cache has all of it; undefined where it has not. */
+      const startHeld = (call: InferCall, answer: (result: Answered) => void): (() => void) | undefined => {
+        const { request, startedMs, timings, version } = call
+        if (request.cache !== "use" || !version.plan.entry.cache) return undefined
+        const units = unitsOf(version, request.input)
+        if (Result.isFailure(units) || units.success.length > itemsAtOnce) return undefined
+        const held = cache.held({
+          namespace: cacheNamespaceOf(call),
+          inputs: units.success,
+          freshness: freshnessOf(call)
+        })
+        if (held === undefined) return undefined
+        timings.cache = now() - startedMs
+        version.metrics.stage("cache", timings.cache / 1000)
+        const answered = Result.succeed(inferResult(call, held, now))
+        version.use.leave()
+        count(call, answered)
+        answer(answered)
+        observer.ended(call, answered, now() - startedMs)
+        return nothing
       }
 
       /**
@@ -265,7 +294,7 @@ export class Inference extends Context.Service<Inference, {
           if (circuitOutcome(request, computed) === "failure") {
             runFork(breaker.record("failure", model, name, registry.entry(model)?.breaker))
           }
-          finish(Result.succeed(inferResult(call, computed, "bypass", noHits, now)))
+          finish(Result.succeed(inferResult(call, uncached(computed), now)))
         })
         if (Result.isFailure(submitted)) {
           finish(Result.fail(submitted.failure))
@@ -281,7 +310,7 @@ export class Inference extends Context.Service<Inference, {
 
       const startOnce = (request: InferRequest, answer: (result: Answered) => void): () => void => {
         const begun = begin(request)
-        const leave = Effect.isEffect(begun) ? undefined : startPlain(begun, answer)
+        const leave = Effect.isEffect(begun) ? undefined : startPlain(begun, answer) ?? startHeld(begun, answer)
         if (leave !== undefined) return leave
         const call = Effect.isEffect(begun) ? begun : Effect.succeed(begun)
         const fiber = runFork(Effect.result(Effect.flatMap(call, inferInStages)))
@@ -357,4 +386,3 @@ export class Inference extends Context.Service<Inference, {
 const loadTimeoutMs = 30_000
 
 const nothing = (): void => undefined
-const noHits: ReadonlyArray<boolean> = []

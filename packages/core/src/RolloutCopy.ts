@@ -3,7 +3,7 @@
  * told to no metrics of requests and to no circuit.
  */
 import * as Result from "effect/Result"
-import { type InferCall, inferResult, mergeRows, rowsOf, submissionOf } from "./InferCall.ts"
+import { type InferCall, inferResult, mergeRows, rowsOf, submissionOf, uncached } from "./InferCall.ts"
 import type { Answered, InferRequest } from "./InferRequest.ts"
 import { encodeUnit, unitsOf } from "./ItemCodec.ts"
 import type { ServedVersion } from "./registry/ServedVersion.ts"
@@ -36,8 +36,7 @@ export const copyComputer = (now: () => number): ComputeCopy => (request, versio
   const encoded = units.success.map((unit) => encodeUnit(version, unit))
   const submitted = version.queue.submit(
     submissionOf(call, rowsOf(encoded), undefined),
-    (outcome) =>
-      end(Result.map(outcome, (rows) => inferResult(call, mergeRows(call, encoded, rows), "bypass", [], now)))
+    (outcome) => end(Result.map(outcome, (rows) => inferResult(call, uncached(mergeRows(call, encoded, rows)), now)))
   )
   if (Result.isFailure(submitted)) end(Result.fail(submitted.failure))
 }

@@ -115,9 +115,10 @@ export const makeRolloutObserver = (options: ObserverOptions) => {
     tookMs: number
   ): void => {
     const error = failureIn(answered)
-    const failed = error !== undefined && isVersionError(error)
-    // What was kept says nothing of the version, and nor does what the caller did wrong.
-    const says = Result.isFailure(answered) ? failed : answered.success.cacheStatus !== "hit"
+    const isDegraded = Result.isSuccess(answered) && answered.success.degraded !== undefined
+    const failed = isDegraded || (error !== undefined && isVersionError(error))
+    // What was kept says nothing of the version, unless it had to stand in for it; nor does what the caller did wrong.
+    const says = Result.isFailure(answered) ? failed : isDegraded || answered.success.cacheStatus !== "hit"
     if (!says) return
     monitor.record(role === "default" ? "default" : "target", tookMs, failed)
     version.rolloutRequest(role, failed)
@@ -140,7 +141,9 @@ export const makeRolloutObserver = (options: ObserverOptions) => {
       const routing = rollouts.routing(model)
       if (routing?.type !== "canary" && routing?.type !== "shadow") return
       record(monitor, version.metrics, name === routing.targetVersion ? "target" : "default", answered, tookMs)
-      if (Result.isSuccess(answered)) copy(monitor, call, answered.success, routing)
+      if (Result.isSuccess(answered) && answered.success.degraded === undefined) {
+        copy(monitor, call, answered.success, routing)
+      }
     }
   }
 }

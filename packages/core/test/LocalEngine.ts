@@ -2,6 +2,7 @@
  * The engine as a server has it, in this process, over the plugins of the fixtures.
  */
 import { Batcher } from "@sluice/core/batching/Batcher"
+import type { CacheStore } from "@sluice/core/cache/CacheStore"
 import { layerMemory } from "@sluice/core/cache/CacheStoreMemory"
 import { PredictionCache } from "@sluice/core/cache/PredictionCache"
 import { ModelHost } from "@sluice/core/execution/ModelHost"
@@ -61,7 +62,11 @@ const settled = Effect.gen(function*() {
   }
 })
 
-export const engineLayer = (registry: Registry, memory?: CacheLimits) => {
+export const engineLayer = (
+  registry: Registry,
+  memory?: CacheLimits,
+  store: Layer.Layer<CacheStore, never, Metrics> = layerMemory({ maxBytes: 1_000_000 })
+) => {
   const rollouts = Rollouts.layer.pipe(Layer.provide(rolloutsInMemory))
   const models = ModelRegistry.layer(registry, {
     cores: 2,
@@ -82,9 +87,7 @@ export const engineLayer = (registry: Registry, memory?: CacheLimits) => {
 
     Batcher.layer
   ]))
-  const cache = PredictionCache.layer({ timeToLive: "1 hour" }).pipe(
-    Layer.provide(layerMemory({ maxBytes: 1_000_000 }))
-  )
+  const cache = PredictionCache.layer({ timeToLive: "1 hour" }).pipe(Layer.provide(store))
   const breaker = Layer.provide(CircuitBreaker.layer(defaultBreakerRules), CircuitSharing.layerNone)
   const engine = Inference.layerLocal.pipe(
     Layer.provideMerge(Layer.mergeAll(models, cache, breaker)),

@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { Redis } from "ioredis"
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { mkdtemp, rm } from "node:fs/promises"
@@ -19,6 +20,8 @@ export interface RedisServer {
   /** It keeps its connections and accepts new ones, and answers nothing. */
   readonly stall: Effect.Effect<void>
   readonly resume: Effect.Effect<void>
+  /** Runs a command on a connection of its own. */
+  readonly command: (...parts: readonly [string, ...Array<string>]) => Effect.Effect<unknown>
 }
 
 /** Whether to skip what needs a redis-server, loudly; where skips are forbidden it never is, and the tests fail. */
@@ -81,6 +84,15 @@ export const redisServer: Effect.Effect<RedisServer, never, Scope.Scope> = Effec
       running.child = await start(port, folder)
     }),
     stall: signal("SIGSTOP"),
-    resume: signal("SIGCONT")
+    resume: signal("SIGCONT"),
+    command: (name, ...args) =>
+      Effect.promise(async () => {
+        const client = new Redis({ host: "127.0.0.1", port, retryStrategy: null })
+        try {
+          return await client.call(name, ...args)
+        } finally {
+          client.disconnect()
+        }
+      })
   }
 })

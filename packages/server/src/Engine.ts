@@ -5,6 +5,7 @@ import { Batcher } from "@sluice/core/batching/Batcher"
 import { defaultCacheStoreBudget } from "@sluice/core/cache/CacheStoreGuard"
 import { CacheStoreHealth } from "@sluice/core/cache/CacheStoreHealth"
 import { layerMemory } from "@sluice/core/cache/CacheStoreMemory"
+import { layerTiered } from "@sluice/core/cache/CacheStoreTiered"
 import { PredictionCache } from "@sluice/core/cache/PredictionCache"
 import * as Redis from "@sluice/core/cache/Redis"
 import { layerRedis } from "@sluice/core/cache/RedisCache"
@@ -50,9 +51,13 @@ type RedisLayer = ReturnType<typeof redisLayer>
 
 const cacheLayer = ({ cache }: Settings, redis: RedisLayer) => {
   if (!cache.enabled) return Layer.merge(PredictionCache.layerDisabled, CacheStoreHealth.layerLocal)
+  const memory = { maxBytes: cache.maxBytes }
   const store = redis === undefined
-    ? Layer.merge(layerMemory({ maxBytes: cache.maxBytes }), CacheStoreHealth.layerLocal)
-    : Layer.provideMerge(layerRedis({ ...defaultCacheStoreBudget, operation: cache.timeBudget }), redis)
+    ? Layer.merge(layerMemory(memory), CacheStoreHealth.layerLocal)
+    : layerTiered(memory).pipe(
+      Layer.provide(layerRedis({ ...defaultCacheStoreBudget, operation: cache.timeBudget })),
+      Layer.provideMerge(redis)
+    )
   return PredictionCache.layer({ timeToLive: cache.ttl }).pipe(Layer.provideMerge(store))
 }
 

@@ -6,15 +6,15 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 
-export type CacheOperation = "getMany" | "setMany" | "clear" | "stats"
+export type CacheOperation = "getMany" | "setMany" | "claim" | "look" | "release" | "clear" | "stats"
 
 /**
  * The store did not do it. `resting`: it failed a moment ago and was not asked; `slow`: it did not answer within the time
- * allowed; `failed`: it answered with an error or could not be reached.
+ * allowed; `refused`: it answered that it will not, as when it is full or read-only; `failed`: it could not be reached.
  */
 export class CacheStoreError extends Data.TaggedError("CacheStoreError")<{
   readonly operation: CacheOperation
-  readonly reason: "resting" | "slow" | "failed"
+  readonly reason: "resting" | "slow" | "refused" | "failed"
   readonly cause?: unknown
 }> {
   override get message() {
@@ -27,13 +27,45 @@ export interface CacheEntry {
   readonly value: Uint8Array
 }
 
-/** `bytes`: what the entries take up in the store, by its own account. */
-export interface CacheStoreStats {
+/**
+ * `bytes`: what the entries take up, by the tier's own account. `evictions`: entries that went for want of room, as far
+ * as this process knows; `errors`: what the tier did not do, since the start.
+ */
+export interface CacheTierStats {
+  readonly tier: "memory" | "redis"
   readonly entries: number
   readonly bytes: number
+  readonly evictions: number
+  readonly errors: number
+}
+
+/** How a key stands among the processes. */
+export interface Standing {
+  /** For `claim`: whether it is now the caller's to compute, and the caller's to release. For `look`: whether somebody has it. */
+  readonly claimed: boolean
+  /** What the key holds: stored before the claim ended of whoever computed it. */
+  readonly value: Uint8Array | undefined
+}
+
+/**
+ * Who computes what several processes miss at the same time. A claim ends by itself after its time, so that a process
+ * that dies keeps nobody waiting for longer.
+ */
+export interface CacheClaims {
+  /** In the order of the keys. `token` tells the caller's claims from those of others. */
+  readonly claim: (
+    keys: ReadonlyArray<string>,
+    token: string,
+    holdMs: number
+  ) => Effect.Effect<ReadonlyArray<Standing>, CacheStoreError>
+  readonly look: (keys: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Standing>, CacheStoreError>
+  /** Ends the claims that are still the token's. */
+  readonly release: (keys: ReadonlyArray<string>, token: string) => Effect.Effect<void, CacheStoreError>
 }
 
 export class CacheStore extends Context.Service<CacheStore, {
+  /** What this process itself holds under the key, at once; `now` in epoch milliseconds. */
+  readonly held: (key: string, now: number) => Uint8Array | undefined
   /** The values in the order of the keys; undefined for a key that has none, or whose time is over. */
   readonly getMany: (
     keys: ReadonlyArray<string>
@@ -45,5 +77,8 @@ export class CacheStore extends Context.Service<CacheStore, {
   ) => Effect.Effect<void, CacheStoreError>
   /** Removes every entry whose key starts with the prefix, and gives how many. */
   readonly clear: (prefix: string) => Effect.Effect<number, CacheStoreError>
-  readonly stats: Effect.Effect<CacheStoreStats, CacheStoreError>
+  /** From the nearest tier to the one that holds most. */
+  readonly stats: Effect.Effect<ReadonlyArray<CacheTierStats>, CacheStoreError>
+  /** Undefined for a store that no other process uses. */
+  readonly claims: CacheClaims | undefined
 }>()("sluice/CacheStore") {}

@@ -1,6 +1,9 @@
 /**
  * A bound on what a store may cost: each operation has a budget of time, and a store that failed is left alone for a while
  * and then asked by one caller only, so that its absence does not cost every request the budget.
+ *
+ * Reads and writes are trusted apart: a store that is full or read-only refuses to write and goes on to be read. One that
+ * is slow or cannot be reached is asked for neither.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -22,6 +25,19 @@ export const defaultCacheStoreBudget: CacheStoreBudget = {
   rest: "1 second"
 }
 
+export const CACHE_ACCESSES = ["read", "write"] as const
+export type CacheAccess = (typeof CACHE_ACCESSES)[number]
+
+/** `ready`: asked by all; `probing`: one caller asks whether it is back; `resting`: not asked. */
+export const CACHE_STORE_STATES = ["ready", "probing", "resting"] as const
+export type CacheStoreState = (typeof CACHE_STORE_STATES)[number]
+
+/** Where what becomes of the store is told. */
+export interface CacheStoreWatch {
+  readonly failed: (operation: CacheOperation) => void
+  readonly state: (access: CacheAccess, state: CacheStoreState) => void
+}
+
 /** Fails as `slow` when the time is over. */
 const within =
   (operation: CacheOperation, duration: Duration.Duration) =>
@@ -35,47 +51,79 @@ const within =
       )
     )
 
+/** Set while the store is not trusted: when it may be asked again, and whether somebody is asking. */
+interface Distrust {
+  readonly until: number
+  probing: boolean
+}
+
 /** The store, within its budget. */
-export const guarded = (store: CacheStore["Service"], budget: CacheStoreBudget): CacheStore["Service"] => {
+export const guarded = (
+  store: CacheStore["Service"],
+  budget: CacheStoreBudget,
+  watch: CacheStoreWatch
+): CacheStore["Service"] => {
   const operationBudget = Duration.fromInputUnsafe(budget.operation)
   const scanBudget = Duration.fromInputUnsafe(budget.scan)
   const restMs = Duration.toMillis(Duration.fromInputUnsafe(budget.rest))
-  /** Set while the store is not trusted: when it may be asked again, and whether somebody is asking. */
-  let distrust: { until: number; probing: boolean } | undefined
+  const distrusts = new Map<CacheAccess, Distrust>()
 
-  const guard = <A>(operation: CacheOperation, effect: Effect.Effect<A, CacheStoreError>) => {
+  const trust = (access: CacheAccess): void => {
+    if (distrusts.delete(access)) watch.state(access, "ready")
+  }
+
+  const distrust = (access: CacheAccess, now: number): void => {
+    distrusts.set(access, { until: now + restMs, probing: false })
+    watch.state(access, "resting")
+  }
+
+  const noteFailure = (access: CacheAccess, { operation, reason }: CacheStoreError, now: number): void => {
+    watch.failed(operation)
+    // What answers with a refusal is there: only what it refused is left alone.
+    for (const other of CACHE_ACCESSES) if (reason !== "refused" || other === access) distrust(other, now)
+  }
+
+  const guard = <A>(access: CacheAccess, operation: CacheOperation, effect: Effect.Effect<A, CacheStoreError>) => {
     const bounded = within(operation, operationBudget)(effect)
     const resting = Effect.fail(new CacheStoreError({ operation, reason: "resting" }))
     return Effect.flatMap(monotonicMs, (now) => {
-      if (distrust !== undefined) {
-        if (distrust.probing || now < distrust.until) return resting
-        distrust.probing = true
+      const distrusted = distrusts.get(access)
+      if (distrusted !== undefined) {
+        if (distrusted.probing || now < distrusted.until) return resting
+        distrusted.probing = true
+        watch.state(access, "probing")
       }
       return bounded.pipe(
-        Effect.tap(() =>
-          Effect.sync(() => {
-            distrust = undefined
-          })
-        ),
-        Effect.tapError(() =>
-          Effect.map(monotonicMs, (failedAt) => {
-            distrust = { until: failedAt + restMs, probing: false }
-          })
-        ),
+        Effect.tap(() => Effect.sync(() => trust(access))),
+        Effect.tapError((error) => Effect.map(monotonicMs, (failedAt) => noteFailure(access, error, failedAt))),
         // Who asked may leave before the answer: the next one asks in its place.
         Effect.onInterrupt(() =>
           Effect.sync(() => {
-            if (distrust !== undefined) distrust.probing = false
+            if (distrusted === undefined || distrusts.get(access) !== distrusted) return
+            distrusted.probing = false
+            watch.state(access, "resting")
           })
         )
       )
     })
   }
 
+  const scan = <A>(operation: CacheOperation, effect: Effect.Effect<A, CacheStoreError>) =>
+    within(operation, scanBudget)(effect).pipe(
+      Effect.tapError(() => Effect.sync(() => watch.failed(operation)))
+    )
+
+  const { claims } = store
   return {
-    getMany: (keys) => guard("getMany", store.getMany(keys)),
-    setMany: (entries, timeToLive) => guard("setMany", store.setMany(entries, timeToLive)),
-    clear: (prefix) => within("clear", scanBudget)(store.clear(prefix)),
-    stats: within("stats", scanBudget)(store.stats)
+    held: store.held,
+    getMany: (keys) => guard("read", "getMany", store.getMany(keys)),
+    setMany: (entries, timeToLive) => guard("write", "setMany", store.setMany(entries, timeToLive)),
+    clear: (prefix) => scan("clear", store.clear(prefix)),
+    stats: scan("stats", store.stats),
+    claims: claims && {
+      claim: (keys, token, holdMs) => guard("write", "claim", claims.claim(keys, token, holdMs)),
+      look: (keys) => guard("read", "look", claims.look(keys)),
+      release: (keys, token) => guard("write", "release", claims.release(keys, token))
+    }
   }
 }

@@ -1,7 +1,8 @@
 /**
- * A cached item's bytes. All numbers are little-endian, as the hosts are that ONNX Runtime exists for.
+ * A cached item's bytes. All numbers are little-endian, as the hosts are that ONNX Runtime exists for; times are epoch
+ * milliseconds by the clock of who stored it.
  *
- *     "SLIO"  u8 form  u32 CRC-32 of the rest  f64 cost  u16 tensors
+ *     "SLIO"  u8 form  u32 CRC-32 of the rest  f64 stored at  f64 fresh until  f64 kept until  f64 cost  u16 tensors
  *     tensor: u16 length, name   u8 datatype   u8 rank   u32 dimension…   u32 length, data
  *     data:   raw elements; BYTES: for each element u32 length (top bit: UTF-16, else UTF-8), text
  */
@@ -12,10 +13,22 @@ import type { ItemOutput } from "../ItemOutput.ts"
 
 const magic = 0x4f494c53
 /** Counted up when the layout changes: entries of another form are misses. */
-const form = 1
+const form = 2
 const checksumAt = 5
 const bodyAt = 9
-const headerLength = bodyAt + 8 + 2
+const headerLength = bodyAt + 4 * 8 + 2
+
+/** When an entry was stored, until when it is as good as computed anew, and until when it is kept at all. */
+export interface EntryTimes {
+  readonly storedAt: number
+  readonly freshUntil: number
+  readonly keptUntil: number
+}
+
+export interface StoredOutput {
+  readonly output: ItemOutput
+  readonly times: EntryTimes
+}
 
 /** By code; only ever appended to. */
 const datatypes = Datatype.literals
@@ -157,7 +170,7 @@ const readTensor = (reader: Reader): Tensor | undefined => {
 }
 
 /** The bytes to keep for an output. */
-export const encodeItemOutput = ({ cost, outputs }: ItemOutput): Uint8Array => {
+export const encodeItemOutput = ({ cost, outputs }: ItemOutput, times: EntryTimes): Uint8Array => {
   const tensors = Object.entries(outputs)
   const length = tensors.reduce(
     (total, [name, { data, shape }]) => total + Buffer.byteLength(name) + 8 + shape.length * 4 + dataLength(data),
@@ -167,6 +180,9 @@ export const encodeItemOutput = ({ cost, outputs }: ItemOutput): Uint8Array => {
   writer.u32(magic)
   writer.u8(form)
   writer.u32(0)
+  writer.f64(times.storedAt)
+  writer.f64(times.freshUntil)
+  writer.f64(times.keptUntil)
   writer.f64(cost)
   writer.u16(tensors.length)
   for (const [name, { data, datatype, shape }] of tensors) {
@@ -182,12 +198,13 @@ export const encodeItemOutput = ({ cost, outputs }: ItemOutput): Uint8Array => {
 }
 
 /** The output that these bytes are of; undefined for any others, damaged or of another program. Never throws. */
-export const decodeItemOutput = (value: Uint8Array): ItemOutput | undefined => {
+export const decodeItemOutput = (value: Uint8Array): StoredOutput | undefined => {
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
   const reader = new Reader(bytes)
   if (reader.u32() !== magic || reader.u8() !== form) return undefined
   const checksum = reader.u32()
   if (!reader.ok || checksum !== crc32(bytes.subarray(bodyAt))) return undefined
+  const times = { storedAt: reader.f64(), freshUntil: reader.f64(), keptUntil: reader.f64() }
   const cost = reader.f64()
   const tensors: Array<readonly [string, Tensor]> = []
   for (let left = reader.u16(); left > 0 && reader.ok; left--) {
@@ -196,5 +213,17 @@ export const decodeItemOutput = (value: Uint8Array): ItemOutput | undefined => {
     if (tensor === undefined) return undefined
     tensors.push([name, tensor])
   }
-  return reader.atEnd ? { outputs: Object.fromEntries(tensors), cost } : undefined
+  return reader.atEnd ? { output: { outputs: Object.fromEntries(tensors), cost }, times } : undefined
+}
+
+/** The times of the entry of these bytes; undefined where they are none of ours. Damage is looked for when they are decoded. */
+export const entryTimes = (value: Uint8Array): EntryTimes | undefined => {
+  if (value.byteLength < headerLength) return undefined
+  const view = new DataView(value.buffer, value.byteOffset, headerLength)
+  if (view.getUint32(0, true) !== magic || view.getUint8(4) !== form) return undefined
+  return {
+    storedAt: view.getFloat64(bodyAt, true),
+    freshUntil: view.getFloat64(bodyAt + 8, true),
+    keptUntil: view.getFloat64(bodyAt + 16, true)
+  }
 }

@@ -1,53 +1,72 @@
 /**
- * Whether an item is answered from the cache, by waiting for another caller that computes it now, or by computing it.
- * Nothing here can fail a request: a store that fails is a store that has nothing.
+ * Whether an item is answered from the cache, by waiting for another caller that computes it now, or by computing it; and
+ * from the cache past its time, where the model cannot answer. Nothing here can fail a request: a store that fails is a
+ * store that has nothing.
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import type { ItemOutput } from "../ItemOutput.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
-import { type CacheInput, type CacheNamespace, itemKey, KEY_ROOT, modelPrefix } from "./CacheKey.ts"
-import { CacheStore, type CacheStoreError } from "./CacheStore.ts"
-import { type Flight, Flights } from "./Flights.ts"
-import { decodeItemOutput, encodeItemOutput } from "./ItemOutputCodec.ts"
+import { type CacheAnswer, CacheAnswering } from "./CacheAnswering.ts"
+import { CACHE_ROOT, type CacheInput, type CacheNamespace, itemKey, modelPrefix } from "./CacheKey.ts"
+import { CacheStore, type CacheStoreError, type CacheTierStats } from "./CacheStore.ts"
+import type { Flight } from "./Flights.ts"
+import { type Freshness, judge } from "./Freshness.ts"
+import { makeMissComputation, type Outcomes } from "./MissComputation.ts"
+
+export type { CacheAnswer, CacheStatus } from "./CacheAnswering.ts"
 
 /** `use`: look up, compute what is missing, store it. `refresh`: compute, then store. `bypass`: compute only. */
 export type CacheMode = "use" | "refresh" | "bypass"
 
-export type CacheStatus = "hit" | "miss" | "partial" | "bypass"
-
-export interface CacheRequest<E, R> {
+/** What is asked of the cache. */
+export interface CacheLookup {
   readonly namespace: CacheNamespace
   readonly inputs: ReadonlyArray<CacheInput>
+  readonly freshness?: Freshness | undefined
+}
+
+export interface CacheRequest<E, R> extends CacheLookup {
   readonly mode: CacheMode
+  /** Milliseconds that entries are kept past their time, for when the model cannot answer. */
+  readonly keepStaleMs?: number
+  /** Whether a failure means that the model cannot answer now, so that an entry past its time is better than none. */
+  readonly isUnavailable?: (error: E) => boolean
   /** Computes the inputs at these places; one result each, in their order. May be called a second time, for others. */
-  readonly compute: (indexes: ReadonlyArray<number>) => Effect.Effect<ReadonlyArray<Result.Result<ItemOutput, E>>, E, R>
+  readonly compute: (indexes: ReadonlyArray<number>) => Effect.Effect<Outcomes<E>, E, R>
 }
 
-export interface CacheAnswer<E> {
-  /** In the order of the inputs. */
-  readonly outcomes: ReadonlyArray<Result.Result<ItemOutput, E>>
-  /** Whether the item's output was there already when it was asked for. */
-  readonly hits: ReadonlyArray<boolean>
-  readonly status: CacheStatus
+/** Of one model, since the start: items. `stale` are among the misses. */
+export interface ModelCacheCounts {
+  readonly model: string
+  readonly hits: number
+  readonly misses: number
+  readonly stale: number
 }
 
-/** `hits` and `misses` count items since the start; `entries` and `bytes` are the store's, zero where it does not answer. */
+/**
+ * `hits` and `misses` count items since the start; `entries` and `bytes` are those of the tier that holds most. A tier
+ * that does not answer is not among the tiers.
+ */
 export interface CacheStats {
   readonly hits: number
   readonly misses: number
+  readonly stale: number
   readonly entries: number
   readonly bytes: number
+  readonly tiers: ReadonlyArray<CacheTierStats>
+  readonly models: ReadonlyArray<ModelCacheCounts>
 }
 
 export class PredictionCache extends Context.Service<PredictionCache, {
   readonly resolve: <E, R = never>(request: CacheRequest<E, R>) => Effect.Effect<CacheAnswer<E>, E, R>
+  /** The answer at once, where this process holds all of it; undefined and nothing counted where it does not. */
+  readonly held: (lookup: CacheLookup) => CacheAnswer<never> | undefined
   readonly stats: Effect.Effect<CacheStats>
   /** Forgets a model, or everything, and gives how many entries were removed. */
   readonly clear: (model?: string) => Effect.Effect<number, CacheStoreError>
@@ -62,24 +81,17 @@ export class PredictionCache extends Context.Service<PredictionCache, {
   static readonly layerDisabled: Layer.Layer<PredictionCache> = Layer.sync(PredictionCache, () =>
     PredictionCache.of({
       resolve: bypass,
-      stats: Effect.succeed({ hits: 0, misses: 0, entries: 0, bytes: 0 }),
+      held: () => undefined,
+      stats: Effect.succeed({ hits: 0, misses: 0, stale: 0, entries: 0, bytes: 0, tiers: [], models: [] }),
       clear: () => Effect.succeed(0)
     }))
 }
 
 const bypass = <E, R>({ compute, inputs }: CacheRequest<E, R>): Effect.Effect<CacheAnswer<E>, E, R> =>
-  Effect.map(compute(Array.from(inputs.keys())), (outcomes) => ({
-    outcomes,
-    hits: inputs.map(() => false),
-    status: "bypass"
-  }))
-
-type Outcomes<E> = ReadonlyArray<Result.Result<ItemOutput, E>>
-
-const statusOf = (hits: ReadonlyArray<boolean>): CacheStatus => {
-  if (!hits.includes(true)) return "miss"
-  return hits.includes(false) ? "partial" : "hit"
-}
+  Effect.map(compute(Array.from(inputs.keys())), (outcomes) => {
+    const none = inputs.map(() => false)
+    return { outcomes, hits: none, stale: none, status: "bypass", ageMs: undefined }
+  })
 
 /** Each key's first place in the request: equal items are looked up and computed once. */
 const firstPlaces = (keys: ReadonlyArray<string>): ReadonlyMap<string, number> => {
@@ -90,153 +102,135 @@ const firstPlaces = (keys: ReadonlyArray<string>): ReadonlyMap<string, number> =
   return places
 }
 
-const answerOf = <E>(
-  keys: ReadonlyArray<string>,
-  outcomes: ReadonlyMap<string, Result.Result<ItemOutput, E>>,
-  hits: ReadonlyArray<boolean>
-): CacheAnswer<E> => ({
-  outcomes: keys.flatMap((key) => outcomes.get(key) ?? []),
-  hits,
-  status: statusOf(hits)
-})
-
 const make = Effect.fnUntraced(function*(timeToLive: Duration.Duration) {
   const store = yield* CacheStore
   const metrics = yield* Metrics
-  const scope = yield* Effect.scope
-  const flights = new Flights()
-  let hitCount = 0
-  let missCount = 0
-  /** Counted up by `clear`: what was computed before it is not stored after it. */
-  let clearings = 0
+  const clock = yield* Clock.Clock
+  const { compute, flights, forget } = yield* makeMissComputation(timeToLive)
+  const counts = new Map<string, { hits: number; misses: number; stale: number }>()
 
-  const countFailure = (error: CacheStoreError): void => {
-    // A resting store was not asked, and its failure was counted when it failed.
-    if (error.reason !== "resting") metrics.cacheStoreError(error.operation)
+  const countsOf = (model: string) => {
+    const known = counts.get(model)
+    if (known !== undefined) return known
+    const fresh = { hits: 0, misses: 0, stale: 0 }
+    counts.set(model, fresh)
+    return fresh
   }
 
-  const lookUp = (keys: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<ItemOutput | undefined>> =>
-    Effect.match(store.getMany(keys), {
-      onSuccess: (values) => values.map((value) => value && decodeItemOutput(value)),
-      onFailure: (error) => {
-        countFailure(error)
-        return []
-      }
-    })
-
-  const keep = Effect.fnUntraced(function*(outputs: ReadonlyMap<string, ItemOutput>, startedAt: number) {
-    const factor = yield* Random.nextBetween(0.9, 1.1)
-    if (clearings !== startedAt) return
-    const entries = Array.from(outputs, ([key, output]) => ({ key, value: encodeItemOutput(output) }))
-    yield* Effect.match(store.setMany(entries, Duration.times(timeToLive, factor)), {
-      onSuccess: () => undefined,
-      onFailure: countFailure
-    })
-  })
-
-  /** Tells those who wait for these keys what came of them, and stores it aside. */
-  const settle = <E>(
-    keys: ReadonlyArray<string>,
-    led: ReadonlyArray<Flight | undefined>,
-    outcomes: Outcomes<E>,
-    startedAt: number
-  ) => {
-    const outputs = new Map<string, ItemOutput>()
-    keys.forEach((key, index) => {
-      const outcome = outcomes[index]
-      const flight = led[index]
-      if (outcome !== undefined && Result.isSuccess(outcome)) {
-        outputs.set(key, outcome.success)
-        if (flight !== undefined) flights.deliver(flight, outcome.success)
-      } else if (flight !== undefined) {
-        flights.land(flight)
-      }
-    })
-    if (outputs.size === 0) return Effect.void
-    // A flight lands only when its output is stored: in between it is found here, so at no moment is it found nowhere.
-    const landAll = Effect.sync(() => {
-      for (const flight of led) if (flight !== undefined) flights.land(flight)
-    })
-    return Effect.forkIn(Effect.ensuring(keep(outputs, startedAt), landAll), scope)
+  const count = ({ model, version }: CacheNamespace, hits: number, misses: number): void => {
+    const ofModel = countsOf(model)
+    ofModel.hits += hits
+    ofModel.misses += misses
+    metrics.recorder(model, version).cacheItems(hits, misses)
   }
 
-  /** Computes the items of these keys, as the leader of every key that has none. */
-  const compute = <E, R>(
-    request: CacheRequest<E, R>,
-    places: ReadonlyMap<string, number>,
-    keys: ReadonlyArray<string>
-  ): Effect.Effect<Outcomes<E>, E, R> =>
-    Effect.acquireUseRelease(
-      Effect.sync(() => ({ led: keys.map((key) => flights.claim(key)), startedAt: clearings })),
-      () =>
-        Effect.flatMap(request.compute(keys.map((key) => places.get(key) ?? 0)), (outcomes) =>
-          outcomes.length === keys.length
-            ? Effect.succeed(outcomes)
-            : Effect.die(new Error(`${keys.length} items were to be computed and ${outcomes.length} came back`))),
-      ({ led, startedAt }, exit) =>
-        settle(keys, led, Exit.isSuccess(exit) ? exit.value : [], startedAt)
-    )
+  const countStale = ({ model, version }: CacheNamespace, items: number): void => {
+    if (items === 0) return
+    countsOf(model).stale += items
+    metrics.recorder(model, version).cacheStale(items)
+  }
 
-  const count = ({ model, version }: CacheNamespace, hits: ReadonlyArray<boolean>): void => {
-    const found = hits.reduce((total, isHit) => isHit ? total + 1 : total, 0)
-    hitCount += found
-    missCount += hits.length - found
-    metrics.recorder(model, version).cacheItems(found, hits.length - found)
+  const held = ({ freshness, inputs, namespace }: CacheLookup): CacheAnswer<never> | undefined => {
+    const now = clock.currentTimeMillisUnsafe()
+    const outcomes: Array<Result.Result<ItemOutput>> = []
+    let oldest = now
+    for (const input of inputs) {
+      const judged = judge(store.held(itemKey(namespace, input), now), now, freshness)
+      if (judged?.fresh !== true) return undefined
+      oldest = Math.min(oldest, judged.stored.times.storedAt)
+      outcomes.push(Result.succeed(judged.stored.output))
+    }
+    count(namespace, outcomes.length, 0)
+    return {
+      outcomes,
+      hits: outcomes.map(() => true),
+      stale: outcomes.map(() => false),
+      status: "hit",
+      ageMs: now - oldest
+    }
   }
 
   /** Fills in the outcomes that are not there: by computing, and by waiting for those who compute already. */
   const complete = Effect.fnUntraced(function*<E, R>(
     request: CacheRequest<E, R>,
     places: ReadonlyMap<string, number>,
-    outcomes: Map<string, Result.Result<ItemOutput, E>>,
+    answering: CacheAnswering<E>,
     missing: ReadonlyArray<string>,
     awaited: ReadonlyArray<Flight>
   ) {
+    const { freshness, keepStaleMs = 0, mode, namespace } = request
     const computeAll = (keys: ReadonlyArray<string>) =>
       Effect.map(
-        compute(request, places, keys),
-        (computed) => computed.forEach((outcome, index) => outcomes.set(keys[index] ?? "", outcome))
+        compute({
+          kind: namespace.prefix,
+          compute: (ofKeys) => request.compute(ofKeys.map((key) => places.get(key) ?? 0)),
+          shared: mode === "use",
+          keepStaleMs,
+          read: (value) => judge(value, clock.currentTimeMillisUnsafe(), freshness)
+        }, keys),
+        (computed) => computed.forEach((outcome, index) => answering.computed(keys[index] ?? "", outcome))
       )
     if (missing.length > 0) yield* computeAll(missing)
     const abandoned: Array<string> = []
     for (const { key, landing } of awaited) {
       const output = yield* Deferred.await(landing)
       if (output === undefined) abandoned.push(key)
-      else outcomes.set(key, Result.succeed(output))
+      else answering.computed(key, Result.succeed(output))
     }
     // Whoever waited once computes, whatever others do now: a chain of failing leaders would have no bound.
     if (abandoned.length > 0) yield* computeAll(abandoned)
   })
 
+  /** Where the model cannot answer, what is past its time does. */
+  const completeOrStale = <E, R>(
+    request: CacheRequest<E, R>,
+    places: ReadonlyMap<string, number>,
+    answering: CacheAnswering<E>,
+    missing: ReadonlyArray<string>,
+    awaited: ReadonlyArray<Flight>
+  ): Effect.Effect<void, E, R> => {
+    const completed = complete(request, places, answering, missing, awaited)
+    const { isUnavailable } = request
+    if (isUnavailable === undefined || !answering.hasStale) return completed
+    return completed.pipe(
+      Effect.catchIf(
+        (error) => isUnavailable(error),
+        (error) => Effect.sync(() => answering.unavailable(error))
+      ),
+      Effect.andThen(Effect.sync(() => countStale(request.namespace, answering.useStale(isUnavailable))))
+    )
+  }
+
   const use = <E, R>(request: CacheRequest<E, R>, keys: ReadonlyArray<string>) => {
     const places = firstPlaces(keys)
     const distinct = Array.from(places.keys())
-    return Effect.flatMap(lookUp(distinct), (found) => {
-      const outcomes = new Map<string, Result.Result<ItemOutput, E>>()
+    const found = Effect.match(store.getMany(distinct), { onSuccess: (values) => values, onFailure: () => [] })
+    return Effect.flatMap(found, (values) => {
+      const now = clock.currentTimeMillisUnsafe()
+      const answering = new CacheAnswering<E>(keys)
       const missing: Array<string> = []
       const awaited: Array<Flight> = []
       distinct.forEach((key, index) => {
         const flight = flights.get(key)
-        const output = found[index] ?? flight?.output
-        if (output !== undefined) outcomes.set(key, Result.succeed(output))
-        else if (flight !== undefined) awaited.push(flight)
+        if (answering.looked(key, judge(values[index], now, request.freshness), flight?.output)) return
+        if (flight !== undefined) awaited.push(flight)
         else missing.push(key)
       })
-      const hits = keys.map((key) => outcomes.has(key))
-      count(request.namespace, hits)
-      const answer = () => answerOf(keys, outcomes, hits)
-      return outcomes.size === distinct.length
+      const hits = answering.hits
+      count(request.namespace, hits, keys.length - hits)
+      const answer = () => answering.answer(clock.currentTimeMillisUnsafe())
+      return missing.length === 0 && awaited.length === 0
         ? Effect.succeed(answer())
-        : Effect.map(complete(request, places, outcomes, missing, awaited), answer)
+        : Effect.map(completeOrStale(request, places, answering, missing, awaited), answer)
     })
   }
 
   const refresh = <E, R>(request: CacheRequest<E, R>, keys: ReadonlyArray<string>) => {
     const places = firstPlaces(keys)
-    const outcomes = new Map<string, Result.Result<ItemOutput, E>>()
+    const answering = new CacheAnswering<E>(keys)
     return Effect.map(
-      complete(request, places, outcomes, Array.from(places.keys()), []),
-      () => answerOf(keys, outcomes, keys.map(() => false))
+      complete(request, places, answering, Array.from(places.keys()), []),
+      () => answering.answer(clock.currentTimeMillisUnsafe())
     )
   }
 
@@ -248,21 +242,22 @@ const make = Effect.fnUntraced(function*(timeToLive: Duration.Duration) {
     })
   }
 
+  const statsOf = (tiers: ReadonlyArray<CacheTierStats>): CacheStats => {
+    const models = Array.from(counts, ([model, ofModel]) => ({ model, ...ofModel }))
+    const total = (of: "hits" | "misses" | "stale") => models.reduce((sum, each) => sum + each[of], 0)
+    const { bytes, entries } = tiers.at(-1) ?? { bytes: 0, entries: 0 }
+    return { hits: total("hits"), misses: total("misses"), stale: total("stale"), entries, bytes, tiers, models }
+  }
+
   return PredictionCache.of({
     resolve,
-    stats: Effect.match(store.stats, {
-      onSuccess: ({ bytes, entries }) => ({ hits: hitCount, misses: missCount, entries, bytes }),
-      onFailure: (error) => {
-        countFailure(error)
-        return { hits: hitCount, misses: missCount, entries: 0, bytes: 0 }
-      }
-    }),
+    held,
+    stats: Effect.match(store.stats, { onSuccess: statsOf, onFailure: () => statsOf([]) }),
     clear: (model) =>
       Effect.suspend(() => {
-        const prefix = model === undefined ? KEY_ROOT : modelPrefix(model)
-        clearings++
-        flights.forget(prefix)
-        return Effect.tapError(store.clear(prefix), (error) => Effect.sync(() => countFailure(error)))
+        const prefix = model === undefined ? CACHE_ROOT : modelPrefix(model)
+        forget(prefix)
+        return store.clear(prefix)
       })
   })
 })

@@ -5,7 +5,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Redis as Client } from "ioredis"
-import { KEY_ROOT } from "./CacheKey.ts"
+import { Metrics } from "../telemetry/Metrics.ts"
+import { CACHE_ROOT, claimKey } from "./CacheKey.ts"
 import { type CacheOperation, CacheStore, CacheStoreError } from "./CacheStore.ts"
 import { type CacheStoreBudget, defaultCacheStoreBudget, guarded } from "./CacheStoreGuard.ts"
 import { RedisConnection } from "./Redis.ts"
@@ -36,11 +37,52 @@ const runPipeline = async (pipeline: ReturnType<Client["pipeline"]>): Promise<Re
   })
 }
 
+/** An error that Redis itself answered with, and not the connection. */
+const isRefusal = (cause: unknown): boolean => cause instanceof Error && cause.name === "ReplyError"
+
 const asking =
   (operation: CacheOperation) => <A>(ask: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, CacheStoreError> =>
-    Effect.tryPromise({ try: ask, catch: (cause) => new CacheStoreError({ operation, reason: "failed", cause }) })
+    Effect.tryPromise({
+      try: ask,
+      catch: (cause) => new CacheStoreError({ operation, reason: isRefusal(cause) ? "refused" : "failed", cause })
+    })
+
+/** KEYS: claims. ARGV[1]: a token. Deletes the claims that hold the token: none that ran out and is another's by now. */
+const releaseScript =
+  `for _, key in ipairs(KEYS) do if redis.call("GET", key) == ARGV[1] then redis.call("DEL", key) end end`
+
+const asBuffer = (value: Uint8Array): Buffer => Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+
+const claimsOn = (client: Client): CacheStore["Service"]["claims"] => ({
+  claim: (keys, token, holdMs) =>
+    asking("claim")(async () => {
+      const pipeline = client.pipeline()
+      for (const key of keys) pipeline.set(claimKey(key), token, "PX", Math.max(1, Math.ceil(holdMs)), "NX")
+      // Read after the claims: who computed a key before stored it before its claim ended.
+      pipeline.mgetBuffer(...keys)
+      const replies = await runPipeline(pipeline)
+      const values = replies[keys.length]
+      return keys.map((_, index) => {
+        const value: unknown = Array.isArray(values) ? values[index] : undefined
+        return { claimed: replies[index] === "OK", value: value instanceof Uint8Array ? value : undefined }
+      })
+    }),
+  look: (keys) =>
+    asking("look")(async () => {
+      const found = await client.mgetBuffer(...keys, ...keys.map(claimKey))
+      return keys.map((_, index) => ({
+        claimed: Boolean(found[keys.length + index]),
+        value: found[index] ?? undefined
+      }))
+    }),
+  release: (keys, token) =>
+    asking("release")(async () => {
+      await client.eval(releaseScript, keys.length, ...keys.map(claimKey), token)
+    })
+})
 
 const storeOn = (client: Client): CacheStore["Service"] => ({
+  held: () => undefined,
   getMany: (keys) =>
     asking("getMany")(async () => {
       if (keys.length === 0) return []
@@ -51,9 +93,7 @@ const storeOn = (client: Client): CacheStore["Service"] => ({
     asking("setMany")(async () => {
       const milliseconds = Math.max(1, Math.round(Duration.toMillis(Duration.fromInputUnsafe(timeToLive))))
       const pipeline = client.pipeline()
-      for (const { key, value } of entries) {
-        pipeline.set(key, Buffer.from(value.buffer, value.byteOffset, value.byteLength), "PX", milliseconds)
-      }
+      for (const { key, value } of entries) pipeline.set(key, asBuffer(value), "PX", milliseconds)
       await runPipeline(pipeline)
     }),
   clear: (prefix) =>
@@ -66,18 +106,34 @@ const storeOn = (client: Client): CacheStore["Service"] => ({
   stats: asking("stats")(async (signal) => {
     let entries = 0
     let bytes = 0
-    for await (const keys of scan(client, KEY_ROOT, signal)) {
+    for await (const keys of scan(client, CACHE_ROOT, signal)) {
       const pipeline = client.pipeline()
       for (const key of keys) pipeline.memory("USAGE", key)
       const sizes = (await runPipeline(pipeline)).filter((size) => typeof size === "number")
       entries += sizes.length
       bytes += sizes.reduce((total, size) => total + size, 0)
     }
-    return { entries, bytes }
-  })
+    return [{ tier: "redis", entries, bytes, evictions: 0, errors: 0 }]
+  }),
+  claims: claimsOn(client)
 })
 
 export const layerRedis = (
   budget: CacheStoreBudget = defaultCacheStoreBudget
-): Layer.Layer<CacheStore, never, RedisConnection> =>
-  Layer.effect(CacheStore, Effect.map(RedisConnection, ({ client }) => guarded(storeOn(client), budget)))
+): Layer.Layer<CacheStore, never, RedisConnection | Metrics> =>
+  Layer.effect(
+    CacheStore,
+    Effect.gen(function*() {
+      const { client } = yield* RedisConnection
+      const metrics = yield* Metrics
+      let errors = 0
+      const store = guarded(storeOn(client), budget, {
+        failed: (operation) => {
+          errors++
+          metrics.cacheStoreError(operation)
+        },
+        state: metrics.cacheStoreState
+      })
+      return { ...store, stats: Effect.map(store.stats, (tiers) => tiers.map((tier) => ({ ...tier, errors }))) }
+    })
+  )

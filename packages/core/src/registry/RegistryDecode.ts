@@ -2,6 +2,7 @@
  * From a parsed `model_registry.yaml` to the engine's terms: pure, no file is touched.
  */
 import { Precision } from "@sluice/domain/ModelInfo"
+import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import { dirname, resolve } from "node:path"
 import { ConfigError, configError } from "../config/ConfigError.ts"
@@ -41,6 +42,8 @@ const readRollout = (rollout: RolloutYaml | undefined): Rollout => {
 const readModel = (name: string, model: ModelYaml, document: YamlDocument, directory: string): ModelEntry => {
   const sourceOf = (path: ReadonlyArray<string>) => ({ file: document.file, line: document.lineOf(path) })
   const fileAt = (written: string): ModelFile => ({ written, absolute: resolve(directory, written) })
+  const degradation = readDegradation(name, model)
+  const staleIfErrorMs = degradation.stale ? Duration.toMillis(model.stale_if_error ?? Duration.zero) : 0
   const versions = Object.entries(model.versions).map(([version, entry]): VersionEntry => ({
     model: name,
     version,
@@ -74,6 +77,7 @@ const readModel = (name: string, model: ModelYaml, document: YamlDocument, direc
       maxPaddedWaste: entry.batching?.max_padded_waste
     },
     cache: entry.cache ?? true,
+    staleIfErrorMs,
     warmup: entry.warmup ?? [],
     keepLoaded: entry.keep_loaded ?? false,
     timeoutMs: entry.timeout_ms,
@@ -88,7 +92,7 @@ const readModel = (name: string, model: ModelYaml, document: YamlDocument, direc
     rollout: readRollout(model.rollout_strategy),
     limits: model.limits,
     breaker: readBreaker(model),
-    degradation: readDegradation(name, model),
+    degradation,
     source: sourceOf(["models", name])
   }
 }

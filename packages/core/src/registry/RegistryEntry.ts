@@ -66,6 +66,8 @@ export interface VersionEntry {
   readonly batching: BatchingEntry
   /** Whether answers may be kept. */
   readonly cache: boolean
+  /** Milliseconds past its time that a kept answer stands in when the version cannot answer; 0 for none. */
+  readonly staleIfErrorMs: number
   /** Batches to run before it is ready, beside the plugin's own. */
   readonly warmup: ReadonlyArray<WarmupShapes>
   /** Whether it stays in memory whatever the limits. */

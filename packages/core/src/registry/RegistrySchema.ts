@@ -119,6 +119,7 @@ export const ModelYaml = Schema.Struct({
   default_version: Schema.String,
   description: Schema.optionalKey(Schema.String),
   versions: Schema.Record(Schema.String, VersionYaml),
+  stale_if_error: Schema.optionalKey(DurationText("seconds")),
   rollout_strategy: Schema.optionalKey(RolloutYaml),
   limits: Schema.optionalKey(LimitsSchema),
   ...degradationFields

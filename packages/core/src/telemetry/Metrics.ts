@@ -7,6 +7,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { CacheOperation } from "../cache/CacheStore.ts"
+import type { CacheAccess, CacheStoreState } from "../cache/CacheStoreGuard.ts"
 import type { MetricsPage, RolloutMeters } from "./MetricsPage.ts"
 import type { MetricsSnapshot } from "./MetricsSnapshot.ts"
 import type { PrometheusPage } from "./PrometheusPage.ts"
@@ -29,6 +30,7 @@ export class Metrics extends Context.Service<Metrics, {
   readonly recorder: (model: string, version: string) => VersionMetrics
   readonly workerRestarted: (model: string, version: string) => void
   readonly cacheStoreError: (operation: CacheOperation) => void
+  readonly cacheStoreState: (access: CacheAccess, state: CacheStoreState) => void
   /** A request was refused before its version was known. Its model's name is the caller's word, so it is no label. */
   readonly refused: (errorCode: string) => void
   /** Shows rollouts from now on: those that are there when a page is made. */
@@ -72,6 +74,7 @@ const forgetful: VersionMetrics = {
   loaded: ignoreEvent,
   inline: ignoreEvent,
   cacheItems: ignoreEvent,
+  cacheStale: ignoreEvent,
   circuitTransition: ignoreEvent,
   degraded: ignoreEvent,
   workerRestarted: ignoreEvent,
@@ -84,7 +87,16 @@ const forgetful: VersionMetrics = {
 const make = Effect.fnUntraced(function*(enabled: boolean) {
   const models = new Map<string, Map<string, VersionMeters>>()
   // Zero from the start, so that the first failure is an increase that an alert can see.
-  const cacheStoreErrors = new Map<CacheOperation, number>([["getMany", 0], ["setMany", 0], ["clear", 0], ["stats", 0]])
+  const cacheStoreErrors = new Map<CacheOperation, number>([
+    ["getMany", 0],
+    ["setMany", 0],
+    ["claim", 0],
+    ["look", 0],
+    ["release", 0],
+    ["clear", 0],
+    ["stats", 0]
+  ])
+  const cacheStoreStates = new Map<CacheAccess, CacheStoreState>([["read", "ready"], ["write", "ready"]])
   const refusals = new Map<string, number>()
   let rollouts: () => Iterable<RolloutMeters> = () => []
   const rateLimits = new RateLimitMeters()
@@ -104,7 +116,14 @@ const make = Effect.fnUntraced(function*(enabled: boolean) {
   // The library takes 60 ms to load, which the first page pays and not the start of the server.
   const page = yield* Effect.cached(attempt(async () => {
     const { prometheusPage } = await import("./PrometheusPage.ts")
-    return prometheusPage({ versions, rollouts: () => rollouts(), cacheStoreErrors, refusals, rateLimits })
+    return prometheusPage({
+      versions,
+      rollouts: () => rollouts(),
+      cacheStoreErrors,
+      cacheStoreStates,
+      refusals,
+      rateLimits
+    })
   }))
   const ofPage = <A>(whenOff: A, take: (page: PrometheusPage) => Promise<A>) =>
     enabled ? Effect.flatMap(page, (page) => attempt(() => take(page))) : Effect.succeed(whenOff)
@@ -120,6 +139,9 @@ const make = Effect.fnUntraced(function*(enabled: boolean) {
     recorder,
     workerRestarted: (model, version) => recorder(model, version).workerRestarted(),
     cacheStoreError: (operation) => count(cacheStoreErrors, operation),
+    cacheStoreState: (access, state) => {
+      cacheStoreStates.set(access, state)
+    },
     refused: (errorCode) => count(refusals, errorCode),
     showRollouts: (read) => {
       rollouts = read

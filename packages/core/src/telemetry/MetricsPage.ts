@@ -2,6 +2,7 @@
  * The page that Prometheus reads, and what it is made of.
  */
 import type { CacheOperation } from "../cache/CacheStore.ts"
+import type { CacheAccess, CacheStoreState } from "../cache/CacheStoreGuard.ts"
 import type { RolloutPosition } from "../rollout/FollowedRollout.ts"
 import type { RateLimitMeters } from "./RateLimitMeters.ts"
 import type { VersionMeters } from "./VersionMeters.ts"
@@ -23,6 +24,8 @@ export interface Meters {
   readonly rollouts: () => Iterable<RolloutMeters>
   /** Failures of the cache's store, by operation. */
   readonly cacheStoreErrors: ReadonlyMap<CacheOperation, number>
+  /** Whether the cache's store is asked, to read and to write. */
+  readonly cacheStoreStates: ReadonlyMap<CacheAccess, CacheStoreState>
   /** Requests refused before a version was chosen, by the error's code. */
   readonly refusals: ReadonlyMap<string, number>
   readonly rateLimits: RateLimitMeters

@@ -2,6 +2,7 @@
  * The metrics page in Prometheus' text format, with Node's process metrics. Loaded with the first page, never before.
  */
 import { collectDefaultMetrics, Registry } from "prom-client"
+import { CACHE_STORE_STATES } from "../cache/CacheStoreGuard.ts"
 import { addCounter, addGauge, CountedHistogram, type Labels, type Sample, type Series } from "./CountedMetrics.ts"
 import type { Distribution } from "./Distribution.ts"
 import type { Meters, MetricsPage } from "./MetricsPage.ts"
@@ -193,6 +194,29 @@ export const prometheusPage = (meters: Meters): PrometheusPage => {
       labels: ["operation"]
     },
     byKey("operation", meters.cacheStoreErrors)
+  )
+  addCounter(
+    registry,
+    {
+      name: "sluice_cache_stale_items_total",
+      help: "Items answered from the prediction cache after their time, because the model could not answer.",
+      labels: ids
+    },
+    each((of) => of.cacheStaleItems)
+  )
+  addGauge(
+    registry,
+    {
+      name: "sluice_cache_store_state",
+      help: "Whether the cache's store is asked: 0 it is, 1 by one caller to see whether it is back, 2 it rests.",
+      labels: ["access"]
+    },
+    "max",
+    () =>
+      Array.from(
+        meters.cacheStoreStates,
+        ([access, state]): Sample => [{ access }, CACHE_STORE_STATES.indexOf(state)]
+      )
   )
   addGauge(
     registry,

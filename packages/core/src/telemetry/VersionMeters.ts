@@ -58,6 +58,8 @@ export interface VersionMetrics {
   /** Its batches run on the event loop, or do so no more. */
   readonly inline: (isInline: boolean) => void
   readonly cacheItems: (hits: number, misses: number) => void
+  /** So many items were answered from the cache after their time, because the model could not answer. */
+  readonly cacheStale: (items: number) => void
   readonly circuitTransition: (from: CircuitState, to: CircuitState) => void
   /** A request was answered otherwise than by this version, which was to answer it. */
   readonly degraded: (kind: DegradationKind) => void
@@ -99,6 +101,7 @@ export class VersionMeters implements VersionMetrics {
   isInline = false
   cacheHits = 0
   cacheMisses = 0
+  cacheStaleItems = 0
   workerRestarts = 0
   assignments = 0
   comparedItems = 0
@@ -187,6 +190,10 @@ export class VersionMeters implements VersionMetrics {
   cacheItems(hits: number, misses: number): void {
     this.cacheHits += hits
     this.cacheMisses += misses
+  }
+
+  cacheStale(items: number): void {
+    this.cacheStaleItems += items
   }
 
   circuitTransition(from: CircuitState, to: CircuitState): void {

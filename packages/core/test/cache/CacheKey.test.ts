@@ -4,9 +4,9 @@ import type { Datatype, TensorMap } from "@sluice/domain/Tensor"
 import * as fc from "fast-check"
 import { isDeepStrictEqual } from "node:util"
 import {
+  CACHE_ROOT,
   type CacheInput,
   itemKey,
-  KEY_ROOT,
   modelPrefix,
   namespaceOf,
   type NamespaceParts
@@ -51,15 +51,15 @@ const sameItem = (a: Item, b: Item): boolean => isDeepStrictEqual({ ...a }, { ..
 
 describe("itemKey", () => {
   it("is the root, the model, the version and a hash", () => {
-    assert.match(keyOf(text("hello")), /^sluice:1:iris:v1:[A-Za-z0-9_-]{22}$/)
+    assert.match(keyOf(text("hello")), /^sluice:1:cache:iris:v1:[A-Za-z0-9_-]{22}$/)
     assert.isTrue(keyOf(text("hello")).startsWith(namespace.prefix))
     assert.isTrue(namespace.prefix.startsWith(modelPrefix("iris")))
-    assert.isTrue(modelPrefix("iris").startsWith(KEY_ROOT))
+    assert.isTrue(modelPrefix("iris").startsWith(CACHE_ROOT))
   })
 
   it("is the same in another process", () => {
     // Entries outlive the process: a change of this key needs another number in KEY_ROOT.
-    assert.strictEqual(keyOf(text("I love this product!")), "sluice:1:iris:v1:E3LtS-Ke0aL-Nl-8-oSD6D")
+    assert.strictEqual(keyOf(text("I love this product!")), "sluice:1:cache:iris:v1:E3LtS-Ke0aL-Nl-8-oSD6D")
   })
 
   it("does not depend on the order of a record's fields or a model's inputs", () => {

@@ -5,7 +5,7 @@ import { assert, type it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import { KEY_ROOT } from "../../src/cache/CacheKey.ts"
+import { CACHE_ROOT } from "../../src/cache/CacheKey.ts"
 import { CacheStore } from "../../src/cache/CacheStore.ts"
 
 export interface StoreUnderTest {
@@ -19,9 +19,12 @@ export interface StoreUnderTest {
 const bytes = (...values: ReadonlyArray<number>) => Uint8Array.from(values)
 const plain = (values: ReadonlyArray<Uint8Array | undefined>) => values.map((value) => value && Array.from(value))
 const long = Duration.minutes(10)
+/** Of the tier that holds most. */
+const totals = (store: CacheStore["Service"]) =>
+  Effect.map(store.stats, (tiers) => ({ entries: tiers.at(-1)?.entries ?? 0, bytes: tiers.at(-1)?.bytes ?? 0 }))
 
 export const cacheStoreConformance = ({ layer, passTime, run }: StoreUnderTest): void => {
-  const key = (name: string) => `${KEY_ROOT}${name}`
+  const key = (name: string) => `${CACHE_ROOT}${name}`
   const test = (name: string, body: Effect.Effect<void, unknown, CacheStore>) =>
     run(name, () => body.pipe(Effect.provide(layer)))
 
@@ -83,7 +86,7 @@ export const cacheStoreConformance = ({ layer, passTime, run }: StoreUnderTest):
       assert.strictEqual(yield* store.clear(key("m:")), 2)
       assert.deepStrictEqual(plain(yield* store.getMany(names.map(key))), [undefined, undefined, [1], [1]])
       assert.strictEqual(yield* store.clear(key("m:")), 0)
-      assert.strictEqual(yield* store.clear(KEY_ROOT), 2)
+      assert.strictEqual(yield* store.clear(CACHE_ROOT), 2)
     })
   )
 
@@ -108,9 +111,9 @@ export const cacheStoreConformance = ({ layer, passTime, run }: StoreUnderTest):
         (_, index) => ({ key: key(`m:v1:${index}`), value: bytes(index % 256) })
       )
       yield* store.setMany(entries, long)
-      assert.strictEqual((yield* store.stats).entries, 2_500)
+      assert.strictEqual((yield* totals(store)).entries, 2_500)
       assert.strictEqual(yield* store.clear(key("m:")), 2_500)
-      assert.deepStrictEqual(yield* store.stats, { entries: 0, bytes: 0 })
+      assert.deepStrictEqual(yield* totals(store), { entries: 0, bytes: 0 })
     })
   )
 
@@ -119,10 +122,10 @@ export const cacheStoreConformance = ({ layer, passTime, run }: StoreUnderTest):
     Effect.gen(function*() {
       const store = yield* CacheStore
       yield* store.setMany([{ key: key("a"), value: new Uint8Array(1_000) }], long)
-      const small = yield* store.stats
+      const small = yield* totals(store)
       assert.isAtLeast(small.bytes, 1_000)
       yield* store.setMany([{ key: key("b"), value: new Uint8Array(50_000) }], long)
-      assert.isAtLeast((yield* store.stats).bytes, small.bytes + 50_000)
+      assert.isAtLeast((yield* totals(store)).bytes, small.bytes + 50_000)
     })
   )
 

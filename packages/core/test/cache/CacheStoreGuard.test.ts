@@ -18,9 +18,16 @@ const puppet = () => {
     getMany: () => ask,
     setMany: () => Effect.asVoid(ask),
     clear: () => Effect.as(ask, 0),
-    stats: Effect.as(ask, { entries: 0, bytes: 0 })
+    stats: Effect.as(ask, []),
+    held: () => undefined,
+    claims: undefined
   }
-  return { state, store: guarded(store, budget) }
+  const told: Array<string> = []
+  const watch = {
+    failed: (operation: string) => void told.push(`${operation} failed`),
+    state: (access: string, next: string) => void told.push(`${access} ${next}`)
+  }
+  return { state, told, store: guarded(store, budget, watch) }
 }
 
 const failed = Effect.fail(new CacheStoreError({ operation: "getMany", reason: "failed" }))
@@ -93,6 +100,36 @@ describe("CacheStoreGuard", () => {
       yield* Fiber.interrupt(probe)
       state.answer = Effect.succeed([])
       assert.strictEqual(yield* reasonOf(store.getMany(["k"])), "answered")
+    }))
+
+  it.effect("goes on reading from a store that refuses to write", () =>
+    Effect.gen(function*() {
+      const { state, store, told } = puppet()
+      state.answer = Effect.fail(new CacheStoreError({ operation: "setMany", reason: "refused" }))
+      assert.strictEqual(yield* reasonOf(store.setMany([], "1 minute")), "refused")
+      state.answer = Effect.succeed([])
+      assert.strictEqual(yield* reasonOf(store.getMany(["k"])), "answered")
+      // That it is read does not mean that it is written.
+      assert.strictEqual(yield* reasonOf(store.setMany([], "1 minute")), "resting")
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* reasonOf(store.setMany([], "1 minute")), "answered")
+      assert.deepStrictEqual(told, ["setMany failed", "write resting", "write probing", "write ready"])
+    }))
+
+  it.effect("neither reads nor writes where a write was slow, and tells of each change once", () =>
+    Effect.gen(function*() {
+      const { state, store, told } = puppet()
+      state.answer = Effect.never
+      const writing = yield* Effect.forkChild(reasonOf(store.setMany([], "1 minute")), { startImmediately: true })
+      yield* TestClock.adjust("50 millis")
+      assert.strictEqual(yield* Fiber.join(writing), "slow")
+      assert.strictEqual(yield* reasonOf(store.getMany(["k"])), "resting")
+      assert.deepStrictEqual(told, ["setMany failed", "read resting", "write resting"])
+      yield* TestClock.adjust("1 second")
+      state.answer = Effect.succeed([])
+      yield* store.getMany(["k"])
+      yield* store.setMany([], "1 minute")
+      assert.deepStrictEqual(told.slice(3), ["read probing", "read ready", "write probing", "write ready"])
     }))
 
   it.effect("asks a resting store for what an operator wants, for as long as that may take", () =>

@@ -19,14 +19,17 @@ describe("CacheStoreMemory", () => {
     return keys.filter((_, index) => found[index] !== undefined)
   })
 
+  const totals = (store: CacheStore["Service"]) =>
+    Effect.map(store.stats, ([memory]) => ({ entries: memory?.entries ?? 0, bytes: memory?.bytes ?? 0 }))
+
   it.effect("never holds more than it may", () =>
     Effect.gen(function*() {
       const store = yield* CacheStore
       for (let index = 0; index < 100; index++) {
         yield* store.setMany([entry(`k${index}`, index * 37)], "1 hour")
-        assert.isAtMost((yield* store.stats).bytes, 10_000)
+        assert.isAtMost((yield* totals(store)).bytes, 10_000)
       }
-      assert.isAbove((yield* store.stats).entries, 1)
+      assert.isAbove((yield* totals(store)).entries, 1)
     }).pipe(Effect.provide(layerMemory({ maxBytes: 10_000 }))))
 
   it.effect("lets go of what was used longest ago, where a lookup is a use", () =>
@@ -42,13 +45,13 @@ describe("CacheStoreMemory", () => {
     Effect.gen(function*() {
       const store = yield* CacheStore
       yield* store.setMany([entry("a", 100)], "1 hour")
-      const small = yield* store.stats
+      const small = yield* totals(store)
       yield* store.setMany([entry("a", 2_000)], "1 minute")
       yield* store.setMany([entry("a", 100)], "1 minute")
-      assert.deepStrictEqual(yield* store.stats, small)
+      assert.deepStrictEqual(yield* totals(store), small)
       yield* TestClock.adjust("2 minutes")
       yield* store.getMany(["a"])
-      assert.deepStrictEqual(yield* store.stats, { entries: 0, bytes: 0 })
+      assert.deepStrictEqual(yield* totals(store), { entries: 0, bytes: 0 })
     }).pipe(Effect.provide(layerMemory({ maxBytes: 4_000 }))))
 
   it.effect("does not give up everything for one entry that cannot fit", () =>

@@ -3,8 +3,12 @@ import { Datatype, type Tensor } from "@sluice/domain/Tensor"
 import { elementCount, emptyData } from "@sluice/plugin-sdk/TensorRows"
 import * as fc from "fast-check"
 import { crc32 } from "node:zlib"
-import { decodeItemOutput, encodeItemOutput } from "../../src/cache/ItemOutputCodec.ts"
+import * as Codec from "../../src/cache/ItemOutputCodec.ts"
 import type { ItemOutput } from "../../src/ItemOutput.ts"
+
+const times = { storedAt: 1_000, freshUntil: 2_000.5, keptUntil: 3_000 }
+const encodeItemOutput = (output: ItemOutput) => Codec.encodeItemOutput(output, times)
+const decodeItemOutput = (bytes: Uint8Array) => Codec.decodeItemOutput(bytes)?.output
 
 /** Random elements of a datatype: any bits for numbers, any code units for texts. */
 const anyData = (datatype: Datatype, count: number): fc.Arbitrary<Tensor["data"]> => {
@@ -77,7 +81,24 @@ describe("ItemOutputCodec", () => {
       cost: 1,
       outputs: { embedding: { datatype: "FP32", shape: [1, 384], data: new Float32Array(384) } }
     }
-    assert.isAtMost(encodeItemOutput(output).length, 384 * 4 + 64)
+    assert.isAtMost(encodeItemOutput(output).length, 384 * 4 + 96)
+  })
+
+  it("says when an entry was stored and until when it is good, decoded or not", () => {
+    const bytes = encodeItemOutput(embedding)
+    assert.deepStrictEqual(Codec.decodeItemOutput(bytes)?.times, times)
+    const around = new Uint8Array(bytes.length + 3)
+    around.set(bytes, 3)
+    assert.deepStrictEqual(Codec.entryTimes(around.subarray(3)), times)
+    assert.isUndefined(Codec.entryTimes(bytes.subarray(0, 30)))
+    assert.isUndefined(Codec.entryTimes(new Uint8Array(100)))
+  })
+
+  it("takes an entry of the form before for nothing", () => {
+    const bytes = Uint8Array.from(encodeItemOutput(embedding))
+    bytes[4] = 1
+    assert.isUndefined(decodeItemOutput(bytes))
+    assert.isUndefined(Codec.entryTimes(bytes))
   })
 
   it("takes every truncation, and anything appended, for nothing", () => {
@@ -111,7 +132,7 @@ describe("ItemOutputCodec", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 80 }), fc.boolean(), (body, oneTensor) => {
         // With one tensor announced, what follows is read as its name, datatype, shape and data.
-        const start = oneTensor ? [0, 0, 0, 0, 0, 0, 240, 63, 1, 0, 1, 0, 120] : []
+        const start = oneTensor ? [...new Uint8Array(24), 0, 0, 0, 0, 0, 0, 240, 63, 1, 0, 1, 0, 120] : []
         const bytes = Buffer.from([...header, ...start, ...body])
         bytes.writeUInt32LE(crc32(bytes.subarray(9)), 5)
         const decoded = decodeItemOutput(bytes)

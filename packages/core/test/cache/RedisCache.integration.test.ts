@@ -8,12 +8,13 @@ import * as Redis from "effect/persistence/Redis"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
-import { KEY_ROOT } from "../../src/cache/CacheKey.ts"
+import { CACHE_ROOT } from "../../src/cache/CacheKey.ts"
 import { CacheStore, type CacheStoreError } from "../../src/cache/CacheStore.ts"
 import { defaultCacheStoreBudget } from "../../src/cache/CacheStoreGuard.ts"
 import { CacheStoreHealth } from "../../src/cache/CacheStoreHealth.ts"
 import { layer as layerConnection, RedisConnection } from "../../src/cache/Redis.ts"
 import { layerRedis } from "../../src/cache/RedisCache.ts"
+import { Metrics } from "../../src/telemetry/Metrics.ts"
 import { redisServer, withoutRedis } from "../RedisServer.ts"
 import { cacheStoreConformance } from "./CacheStoreConformance.ts"
 
@@ -28,8 +29,11 @@ const until = (expected: "ready" | "degraded") =>
 
 const connected = Layer.effectDiscard(until("ready"))
 
+const metered = (budget = defaultCacheStoreBudget) =>
+  Layer.provideMerge(layerRedis(budget), Metrics.layer({ enabled: true }))
+
 const storeAt = (port: number, budget = defaultCacheStoreBudget) =>
-  connected.pipe(Layer.provideMerge(layerRedis(budget)), Layer.provideMerge(layerConnection(addressOf(port))))
+  connected.pipe(Layer.provideMerge(metered(budget)), Layer.provideMerge(layerConnection(addressOf(port))))
 
 const quiet = Logger.layer([])
 
@@ -48,7 +52,7 @@ const outcomeOf = <A>(effect: Effect.Effect<A, CacheStoreError>) =>
     ([took, outcome]) => ({ outcome, ms: Duration.toMillis(took) })
   )
 
-const entries = [{ key: `${KEY_ROOT}m:v1:a`, value: Uint8Array.from([1]) }]
+const entries = [{ key: `${CACHE_ROOT}m:v1:a`, value: Uint8Array.from([1]) }]
 const keys = entries.map(({ key }) => key)
 
 describe.skipIf(withoutRedis)("RedisCache", () => {
@@ -73,7 +77,7 @@ describe.skipIf(withoutRedis)("RedisCache", () => {
         assert.strictEqual(first.outcome, "failed")
         assert.isBelow(first.ms, 500)
         assert.strictEqual((yield* outcomeOf(store.setMany(entries, "1 minute"))).outcome, "resting")
-      }).pipe(Effect.provide(layerRedis().pipe(Layer.provideMerge(address))))
+      }).pipe(Effect.provide(metered().pipe(Layer.provideMerge(address))))
     }).pipe(Effect.provide(quiet), Effect.scoped))
 
   it.live("survives the loss of the server and uses it again when it is back", () =>

@@ -88,6 +88,7 @@ describe("decodeRegistry", () => {
         maxPaddedWaste: undefined
       },
       cache: true,
+      staleIfErrorMs: 0,
       warmup: [],
       keepLoaded: false,
       timeoutMs: undefined,

@@ -6,10 +6,10 @@ import type { InferResult } from "@sluice/core/InferRequest"
 import { InvalidInput, MalformedRequest, ModelFailed, ModelNotReady, type SluiceError } from "@sluice/domain/Errors"
 import type { Item } from "@sluice/domain/Item"
 import * as Result from "effect/Result"
+import { cachePolicy } from "./CachePolicy.ts"
 import type { CallContext } from "./CallContext.ts"
 import { cutEmbedding, embeddingBase64 } from "./Embedding.ts"
 import { float32Text } from "./Float32Text.ts"
-import { cacheMode } from "./PredictTranslation.ts"
 import { pieceLength, type SurfaceCall, type TextWriter } from "./SurfaceCall.ts"
 
 /** One text, many texts, one list of token ids or many. */
@@ -74,7 +74,7 @@ export const embeddingsCall = (
       version: undefined,
       routingKey: context.routingKey,
       input: { _tag: "Items", items: itemsOf(body.input) },
-      cache: cacheMode(undefined, context.cacheControl),
+      ...cachePolicy(undefined, context.cacheControl),
       priority: "normal",
       timeoutMs: context.timeoutMs,
       consistent: false

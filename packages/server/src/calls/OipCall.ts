@@ -11,9 +11,9 @@ import type { Tensor, TensorMap } from "@sluice/domain/Tensor"
 import { stackRows } from "@sluice/plugin-sdk/TensorRows"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { cachePolicy } from "./CachePolicy.ts"
 import type { CallContext } from "./CallContext.ts"
 import { elementsText, tensorHead, tensorOf } from "./OipTensors.ts"
-import { cacheMode } from "./PredictTranslation.ts"
 import { pieceLength, type SurfaceCall, type TextWriter } from "./SurfaceCall.ts"
 
 const isPriority = Schema.is(Priority)
@@ -153,7 +153,7 @@ export const oipCall =
         version,
         routingKey: context.routingKey,
         input: { _tag: "Tensors", tensors: tensors.success },
-        cache: cacheMode(undefined, context.cacheControl),
+        ...cachePolicy(undefined, context.cacheControl),
         priority: priority.success,
         timeoutMs: timeoutMs.success ?? context.timeoutMs,
         consistent: consistent.success

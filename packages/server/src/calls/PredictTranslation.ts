@@ -1,7 +1,6 @@
 /**
  * Between the platform's predict call and the pipeline: HTTP and RPC share it.
  */
-import type { CacheMode } from "@sluice/core/cache/PredictionCache"
 import type { InferredItem, InferRequest, InferResult } from "@sluice/core/InferRequest"
 import { describeError } from "@sluice/domain/ErrorCatalogue"
 import { type InferenceError, MalformedRequest, ModelFailed } from "@sluice/domain/Errors"
@@ -9,16 +8,8 @@ import type { Item } from "@sluice/domain/Item"
 import type { PredictRequest } from "@sluice/domain/PredictRequest"
 import type { ItemError, PredictResponse, PredictResult } from "@sluice/domain/PredictResponse"
 import * as Result from "effect/Result"
+import { cachePolicy } from "./CachePolicy.ts"
 import type { CallContext } from "./CallContext.ts"
-
-/** `no-store` and `use_cache: false` neither read nor keep; `no-cache` computes and keeps. */
-export const cacheMode = (useCache: boolean | undefined, cacheControl: string | undefined): CacheMode => {
-  if (useCache === false || cacheControl === "no-store") return "bypass"
-  if (cacheControl === undefined) return "use"
-  const directives = cacheControl.toLowerCase().split(",").map((part) => part.trim())
-  if (directives.includes("no-store")) return "bypass"
-  return directives.includes("no-cache") ? "refresh" : "use"
-}
 
 const itemsOf = (
   { features, records, texts }: PredictRequest
@@ -53,7 +44,7 @@ export const toInferRequest = (
     version: request.model_version,
     routingKey: call.routingKey,
     input: { _tag: "Items", items: items.success },
-    cache: cacheMode(request.use_cache, call.cacheControl),
+    ...cachePolicy(request.use_cache, call.cacheControl),
     priority: request.priority ?? "normal",
     timeoutMs: request.timeout_ms ?? call.timeoutMs,
     consistent: request.consistent === true

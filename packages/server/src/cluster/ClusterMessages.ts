@@ -9,7 +9,8 @@ import type { Readiness } from "@sluice/domain/ModelInfo"
 /** What a process asks of the others. Versions as operators name them: undefined for the default, or for all. */
 export type Question =
   | { readonly _tag: "Load" | "Unload" | "Warmup"; readonly model: string; readonly version: string | undefined }
-  | { readonly _tag: "ClearModels" | "ClearPredictions" | "TakeUpRegistry" | "Readiness" }
+  | { readonly _tag: "ClearPredictions"; readonly model: string | undefined }
+  | { readonly _tag: "ClearModels" | "TakeUpRegistry" | "Readiness" }
 
 export type Answer =
   /** How many were put away or forgotten, where that is what was asked. */

@@ -48,7 +48,8 @@ const make = Effect.gen(function*() {
   const lifecycle = yield* Lifecycle
   const others = yield* OtherProcesses
 
-  const forgetPredictions = Effect.mapError(cache.clear(), () => new CacheUnavailable({ retryAfterMs }))
+  const forgetPredictions = (model: string | undefined) =>
+    Effect.mapError(cache.clear(model), () => new CacheUnavailable({ retryAfterMs }))
   const warm = (model: string, version: string | undefined) =>
     Effect.andThen(host.load(model, version), inference.warmup(model, version))
 
@@ -63,7 +64,7 @@ const make = Effect.gen(function*() {
       case "ClearModels":
         return answerOf(host.clear)
       case "ClearPredictions":
-        return answerOf(forgetPredictions)
+        return answerOf(forgetPredictions(question.model))
       case "TakeUpRegistry":
         return answerOf(control.takeUp)
       case "Readiness":
@@ -84,7 +85,8 @@ const make = Effect.gen(function*() {
     warmup: (model, version) =>
       Effect.map(everywhere(warm(model, version), { _tag: "Warmup", model, version }), ([own]) => own),
     clearModels: Effect.map(everywhere(host.clear, { _tag: "ClearModels" }), sum),
-    clearPredictions: Effect.map(everywhere(forgetPredictions, { _tag: "ClearPredictions" }), sum),
+    clearPredictions: (model) =>
+      Effect.map(everywhere(forgetPredictions(model), { _tag: "ClearPredictions", model }), sum),
     takeUpRegistry: Effect.asVoid(others.ask({ _tag: "TakeUpRegistry" }))
   })
 })
@@ -97,8 +99,8 @@ export class EngineControl extends Context.Service<EngineControl, {
   readonly warmup: (model: string, version: string | undefined) => Effect.Effect<WarmedUp, SluiceError>
   /** Puts idle versions away, and gives how many in all processes. */
   readonly clearModels: Effect.Effect<number, SluiceError>
-  /** Gives how many predictions were forgotten, in Redis or in all processes. */
-  readonly clearPredictions: Effect.Effect<number, SluiceError>
+  /** Of one model, or of all. Gives how many predictions were forgotten, in Redis or in all processes. */
+  readonly clearPredictions: (model: string | undefined) => Effect.Effect<number, SluiceError>
   /** Has the others look at the registry file now. Who does not answer comes to look by itself. */
   readonly takeUpRegistry: Effect.Effect<void>
 }>()("sluice/server/EngineControl") {

@@ -59,8 +59,8 @@ export const predictHandlers = (api: SluiceApi) =>
         return { ...yield* host.stats, entries: predictions.entries, predictions }
       })
 
-      const clear = Effect.fnUntraced(function*(withModels: boolean) {
-        const cleared = yield* control.clearPredictions
+      const clear = Effect.fnUntraced(function*(model: string | undefined, withModels: boolean) {
+        const cleared = yield* control.clearPredictions(model)
         if (!withModels) return json({ cleared })
         const { by, requestId } = yield* currentCaller
         const models = yield* control.clearModels
@@ -80,7 +80,7 @@ export const predictHandlers = (api: SluiceApi) =>
             )
           ))
         .handle("cacheStats", () => stats)
-        .handle("cacheClear", ({ query }) => answering(clear(query.models === "true")))
+        .handle("cacheClear", ({ query }) => answering(clear(query.model, query.models === "true")))
         .handle("inferenceHealth", () =>
           Effect.gen(function*() {
             const versions = visible(yield* CurrentPrincipal, yield* registry.list)

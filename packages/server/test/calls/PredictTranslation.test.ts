@@ -4,26 +4,10 @@ import { type InferenceError, InvalidInput, MalformedRequest, ModelFailed } from
 import type { Prediction } from "@sluice/domain/Prediction"
 import type { PredictRequest } from "@sluice/domain/PredictRequest"
 import type { CallContext } from "@sluice/server/calls/CallContext"
-import { cacheMode, toInferRequest, toPredictResponse } from "@sluice/server/calls/PredictTranslation"
+import { toInferRequest, toPredictResponse } from "@sluice/server/calls/PredictTranslation"
 import * as Result from "effect/Result"
 
 const call: CallContext = { requestId: "req-1", routingKey: "key-1", cacheControl: undefined, timeoutMs: undefined }
-
-describe("cacheMode", () => {
-  it("neither reads nor keeps where either says so", () => {
-    assert.strictEqual(cacheMode(false, undefined), "bypass")
-    assert.strictEqual(cacheMode(undefined, "no-store"), "bypass")
-    assert.strictEqual(cacheMode(true, "no-cache, No-Store"), "bypass")
-    assert.strictEqual(cacheMode(false, "no-cache"), "bypass")
-  })
-
-  it("computes and keeps for no-cache, and else uses what there is", () => {
-    assert.strictEqual(cacheMode(undefined, "max-age=0, NO-CACHE"), "refresh")
-    for (const header of [undefined, "", "max-age=60", "no-cachet", "x-no-store"]) {
-      assert.strictEqual(cacheMode(undefined, header), "use", header)
-    }
-  })
-})
 
 describe("toInferRequest", () => {
   it("has one item for each of whichever kind was sent, in their order", () => {
