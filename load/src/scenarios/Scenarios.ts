@@ -3,6 +3,7 @@
  */
 import type { Scenario } from "../Scenario.ts"
 import { batchInvariance } from "./BatchInvariance.ts"
+import { cachedEmbeddings } from "./CachedEmbeddings.ts"
 import { coldModel } from "./ColdModel.ts"
 import { embeddingsFp32, embeddingsInt8 } from "./Embeddings.ts"
 import { fixedCost } from "./FixedCost.ts"
@@ -15,6 +16,7 @@ import { openCircuit } from "./OpenCircuit.ts"
 import { overloaded } from "./Overload.ts"
 import { poisonedItems } from "./PoisonedItems.ts"
 import { rateLimits } from "./RateLimits.ts"
+import { redisFaults } from "./RedisFaults.ts"
 import { reload } from "./Reload.ts"
 import { rolloutVerdicts } from "./RolloutVerdicts.ts"
 import { shadow } from "./Shadow.ts"
@@ -42,6 +44,8 @@ export const scenarios: ReadonlyArray<Scenario> = [
   shadow,
   rolloutVerdicts,
   coldModel,
+  cachedEmbeddings,
+  redisFaults,
   batchWindow,
   batchInvariance
 ]

@@ -245,7 +245,10 @@ const platform = (it: It) => {
     Effect.gen(function*() {
       interface Stats {
         readonly entries: number
-        readonly predictions: Readonly<Record<"hits" | "misses" | "entries" | "bytes", number>>
+        readonly predictions: Readonly<Record<"hits" | "misses" | "stale" | "entries" | "bytes", number>> & {
+          readonly tiers: ReadonlyArray<Readonly<Record<string, unknown>>>
+          readonly models: ReadonlyArray<Readonly<Record<"model" | "hits" | "misses", unknown>>>
+        }
       }
       const all = Effect.map(call({ path: "/api/v1/inference/cache/stats" }), (answer) => answer.json() as Stats)
       const stats = Effect.map(all, ({ predictions }) => predictions)
@@ -253,7 +256,7 @@ const platform = (it: It) => {
       yield* clear
       const before = yield* stats
       assert.strictEqual((yield* all).entries, 0)
-      assert.deepStrictEqual(Object.keys(before), ["hits", "misses", "entries", "bytes"])
+      assert.deepStrictEqual(Object.keys(before), ["hits", "misses", "stale", "entries", "bytes", "tiers", "models"])
       assert.deepStrictEqual([before.entries, before.bytes], [0, 0])
       yield* call({ path: "/api/v1/predict", body: { texts: ["one", "two"] } })
       yield* call({ path: "/api/v1/predict", body: { texts: ["one"] } })
@@ -262,7 +265,29 @@ const platform = (it: It) => {
         [after.hits - before.hits, after.misses - before.misses, after.entries, after.bytes > 0],
         [1, 2, 2, true]
       )
-      assert.deepStrictEqual((yield* clear).json(), { cleared: 2 })
+      assert.deepStrictEqual(after.tiers, [
+        { tier: "memory", entries: 2, bytes: after.bytes, evictions: 0, errors: 0 }
+      ])
+      assert.isTrue(after.models.some(({ model }) => model === "sentiment"))
+      const clearOf = (model: string) =>
+        call({ method: "DELETE", path: `/api/v1/inference/cache/clear?model=${model}` })
+      assert.deepStrictEqual((yield* clearOf("iris")).json(), { cleared: 0 })
+      assert.deepStrictEqual((yield* clearOf("sentiment")).json(), { cleared: 2 })
+      assert.deepStrictEqual((yield* clear).json(), { cleared: 0 })
+    }))
+
+  it.effect("says how old an answer is, and computes what is older than the caller wants", () =>
+    Effect.gen(function*() {
+      const ask = (cacheControl: string) =>
+        call({
+          path: "/api/v1/predict",
+          body: { texts: ["of some age"] },
+          headers: { "cache-control": cacheControl }
+        })
+      assert.strictEqual((yield* ask("no-cache")).headers["x-cache"], "miss")
+      const kept = yield* ask("max-age=60")
+      assert.deepStrictEqual([kept.headers["x-cache"], kept.headers["age"]], ["hit", "0"])
+      assert.strictEqual((yield* ask("no-store")).headers["x-cache"], "bypass")
     }))
 }
 
