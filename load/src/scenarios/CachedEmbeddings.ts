@@ -23,7 +23,11 @@ const cachedTraffic = ({ url }: Running, texts: ReadonlyArray<string>): Traffic 
 })
 
 const post = async ({ url }: Running, texts: ReadonlyArray<string>): Promise<void> => {
-  const response = await fetch(`${url}${predictPath}`, { method: "POST", headers: json, body: JSON.stringify({ texts }) })
+  const response = await fetch(`${url}${predictPath}`, {
+    method: "POST",
+    headers: json,
+    body: JSON.stringify({ texts })
+  })
   await response.text()
   if (response.status !== 200) throw new Error(`a prediction was answered with ${response.status}`)
 }
@@ -62,7 +66,8 @@ const oneOfMany = async (server: Running): Promise<number> => {
 
 export const cachedEmbeddings: Scenario = {
   name: "cache",
-  about: "embeddings asked for again against computed each time, 8 callers; one new text for 100 callers, in 1 and 2 processes",
+  about:
+    "embeddings asked for again against computed each time, 8 callers; one new text for 100 callers, in 1 and 2 processes",
   run: async (bench: Bench) => {
     const texts = reviews(256)
     const models = { embeddings: embeddingsHere() }

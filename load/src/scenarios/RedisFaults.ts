@@ -2,8 +2,7 @@
  * A cache whose Redis is in trouble in the middle of each run. Every text is new, so that each request asks Redis, computes
  * and stores: what a fault adds to that is the cache's doing.
  */
-import type { Bench } from "../Bench.ts"
-import { pause } from "../Bench.ts"
+import { type Bench, pause } from "../Bench.ts"
 import type { Traffic } from "../generators/Traffic.ts"
 import { reviews, textBody } from "../Inputs.ts"
 import type { RedisProcess } from "../processes/RedisProcess.ts"
@@ -80,7 +79,8 @@ const runWith = async (bench: Bench, sluice: Running, redis: RedisProcess, fault
 
 export const redisFaults: Scenario = {
   name: "redis-faults",
-  about: "new texts, 8 callers, while the cache's Redis is killed, replaced, stalled, full, read-only; p99 and failures",
+  about:
+    "new texts, 8 callers, while the cache's Redis is killed, replaced, stalled, full, read-only; p99 and failures",
   run: async (bench: Bench) => {
     const redis = await bench.redis()
     const sluice = await bench.sluice({

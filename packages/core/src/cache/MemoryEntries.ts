@@ -6,16 +6,21 @@
 /** What an entry takes beside its key and value, in bytes: the map's slot, the objects' headers. Measured on Node 24. */
 const entryOverhead = 200
 
+/** Linked from the one used last to the one used longest ago, so that a hit moves a few references and allocates nothing. */
 interface Held {
+  readonly key: string
   readonly value: Uint8Array
   readonly expiresAt: number
   readonly bytes: number
+  newer: Held | undefined
+  older: Held | undefined
 }
 
 export class MemoryEntries {
   readonly #maxBytes: number
-  // A Map iterates in the order of insertion, and a hit inserts anew: the first is the least recently used.
   readonly #held = new Map<string, Held>()
+  #newest: Held | undefined
+  #oldest: Held | undefined
   #bytes = 0
   #evictions = 0
 
@@ -41,24 +46,27 @@ export class MemoryEntries {
     const entry = this.#held.get(key)
     if (entry === undefined) return undefined
     if (entry.expiresAt <= now) {
-      this.#remove(key, entry)
+      this.#remove(entry)
       return undefined
     }
-    this.#held.delete(key)
-    this.#held.set(key, entry)
+    if (entry !== this.#newest) {
+      this.#unlink(entry)
+      this.#linkNewest(entry)
+    }
     return entry.value
   }
 
   set(key: string, value: Uint8Array, expiresAt: number): void {
     const previous = this.#held.get(key)
-    if (previous !== undefined) this.#remove(key, previous)
-    const entry = { value, expiresAt, bytes: key.length + value.byteLength + entryOverhead }
-    if (entry.bytes > this.#maxBytes) return
+    if (previous !== undefined) this.#remove(previous)
+    const bytes = key.length + value.byteLength + entryOverhead
+    if (bytes > this.#maxBytes) return
+    const entry: Held = { key, value, expiresAt, bytes, newer: undefined, older: undefined }
     this.#held.set(key, entry)
-    this.#bytes += entry.bytes
-    for (const [oldest, ofOldest] of this.#held) {
-      if (this.#bytes <= this.#maxBytes) return
-      this.#remove(oldest, ofOldest)
+    this.#linkNewest(entry)
+    this.#bytes += bytes
+    while (this.#bytes > this.#maxBytes && this.#oldest !== undefined) {
+      this.#remove(this.#oldest)
       this.#evictions++
     }
   }
@@ -66,12 +74,28 @@ export class MemoryEntries {
   /** Removes every entry whose key starts with the prefix, and gives how many. */
   clear(prefix: string): number {
     const before = this.#held.size
-    for (const [key, entry] of this.#held) if (key.startsWith(prefix)) this.#remove(key, entry)
+    for (const [key, entry] of this.#held) if (key.startsWith(prefix)) this.#remove(entry)
     return before - this.#held.size
   }
 
-  #remove(key: string, entry: Held): void {
-    this.#held.delete(key)
+  #remove(entry: Held): void {
+    this.#held.delete(entry.key)
+    this.#unlink(entry)
     this.#bytes -= entry.bytes
+  }
+
+  #linkNewest(entry: Held): void {
+    entry.newer = undefined
+    entry.older = this.#newest
+    if (this.#newest === undefined) this.#oldest = entry
+    else this.#newest.newer = entry
+    this.#newest = entry
+  }
+
+  #unlink(entry: Held): void {
+    if (entry.newer === undefined) this.#newest = entry.older
+    else entry.newer.older = entry.older
+    if (entry.older === undefined) this.#oldest = entry.newer
+    else entry.older.newer = entry.newer
   }
 }

@@ -194,7 +194,9 @@ export const settingDefinitions = {
       type: Type.bytes(0, 1024 * 1024 * mebibyte),
       default: 64 * mebibyte,
       unit: "bytes",
-      meaning: "How much memory the answers kept in this process may take; the least recently used go first."
+      meaning:
+        "How much memory the answers kept in this process may take; the least recently used go first. With Redis it is " +
+        "the tier in front: more answers without a way to Redis, 0 asks Redis each time."
     }),
     timeBudget: setting({
       env: "CACHE_TIME_BUDGET",
