@@ -10,7 +10,7 @@ import { type OpenLoop, runVegeta, type VegetaOptions } from "./generators/Veget
 import type { Shot } from "./generators/VegetaResults.ts"
 import { type ClosedLoop, runWrk, type WrkResult } from "./generators/Wrk.ts"
 import type { Options } from "./Options.ts"
-import { type RedisProcess, startRedis } from "./processes/RedisProcess.ts"
+import { type RedisProcess, startRedisToHarm } from "./processes/RedisProcess.ts"
 import { plugin, registryText, type VersionYaml } from "./processes/Registry.ts"
 import { type Program, type Running, startEcho, startProgram, startRedis, startSluice } from "./processes/Server.ts"
 import { openBestRaw, openRaw, type RawLoop } from "./references/RawLoop.ts"
@@ -93,8 +93,9 @@ export class Bench {
     return this.keep(await startSluice(this.nextPort++, { ...own, ...env }))
   }
 
-  async redis(): Promise<RedisProcess> {
-    const redis = await startRedis(this.nextPort++)
+  /** One that can be killed, stalled and told to refuse. */
+  async redisToHarm(): Promise<RedisProcess> {
+    const redis = await startRedisToHarm(this.nextPort++)
     this.ends.push(redis.kill)
     return redis
   }

@@ -43,7 +43,7 @@ const end = async (child: ChildProcess): Promise<void> => {
 }
 
 /** Throws `Skipped` where this machine has no redis-server. */
-export const startRedis = async (port: number): Promise<RedisProcess> => {
+export const startRedisToHarm = async (port: number): Promise<RedisProcess> => {
   let child = await start(port)
   return {
     url: `redis://127.0.0.1:${port}/0`,

@@ -82,7 +82,7 @@ export const redisFaults: Scenario = {
   about:
     "new texts, 8 callers, while the cache's Redis is killed, replaced, stalled, full, read-only; p99 and failures",
   run: async (bench: Bench) => {
-    const redis = await bench.redis()
+    const redis = await bench.redisToHarm()
     const sluice = await bench.sluice({
       models: { embeddings: embeddingsHere() },
       env: { REDIS_URL: redis.url, CACHE_TIME_BUDGET: `${budgetMs} ms` }
