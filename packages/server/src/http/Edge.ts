@@ -6,6 +6,7 @@ import { openPaths } from "@sluice/api/Access"
 import type { SluiceApi } from "@sluice/api/SluiceApi"
 import { monotonicMs } from "@sluice/core/Monotonic"
 import {
+  Forbidden,
   InternalError,
   MalformedRequest,
   MethodNotAllowed,
@@ -26,7 +27,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Socket from "effect/socket/Socket"
 import { AccessControl, presentedKeys } from "../access/AccessControl.ts"
-import { anonymous, CurrentPrincipal } from "../access/Principal.ts"
+import { anonymous, CurrentPrincipal, mayDo } from "../access/Principal.ts"
 import { malformed } from "../calls/JsonReader.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
 import { errorResponse } from "./Answer.ts"
@@ -35,7 +36,8 @@ import { RequestContext, requestIdOf } from "./RequestContext.ts"
 import { allowedMethods, makeRouteTable, type RouteTable } from "./RouteTable.ts"
 
 /** RPC checks the key of each call itself, and a WebSocket that comes with a wrong one is not opened. */
-const isOpen = (path: string): boolean => openPaths.has(path) || path === "/rpc" || path === webSocketPath
+const isOpen = (path: string, openMetrics: boolean): boolean =>
+  path === "/metrics" ? openMetrics : openPaths.has(path) || path === "/rpc" || path === webSocketPath
 
 const webSocketPath = "/rpc/ws"
 
@@ -64,8 +66,13 @@ const malformedPart = (error: unknown): MalformedRequest | undefined => {
   return malformed(error.cause)
 }
 
+export interface EdgeOptions {
+  /** Whether /metrics answers without a key. */
+  readonly openMetrics: boolean
+}
+
 /** The middleware around all routes. */
-export const edge = (api: SluiceApi) =>
+export const edge = (api: SluiceApi, { openMetrics }: EdgeOptions) =>
   HttpRouter.middleware(
     Effect.gen(function*() {
       const access = yield* AccessControl
@@ -124,8 +131,12 @@ export const edge = (api: SluiceApi) =>
               return yield* new UnsupportedMediaType({ accepted: contentCodings })
             }
             const route = path.replace(/(?<=.)\/$/, "")
-            const isAsked = !isOpen(route) || (route === webSocketPath && presentedKeys(request.headers).length > 0)
+            const isAsked = !isOpen(route, openMetrics) ||
+              (route === webSocketPath && presentedKeys(request.headers).length > 0)
             const caller = isAsked ? yield* access.authenticate(request.headers) : anonymous
+            if (route === "/metrics" && !mayDo(caller, "read")) {
+              return yield* new Forbidden({ detail: "it has no role read" })
+            }
             if (route === webSocketPath && request.headers["upgrade"] === undefined) {
               return yield* new MalformedRequest({ field: "Upgrade", detail: "this path takes WebSockets only" })
             }

@@ -23,20 +23,22 @@ export class MetricsPort extends Context.Service<MetricsPort, {
   static readonly none = Layer.succeed(MetricsPort, { port: undefined })
 }
 
-const probes = HttpRouter.use((router) =>
-  Effect.gen(function*() {
-    const registry = yield* ModelRegistry
-    const readiness = readinessAnswer(yield* Lifecycle)
-    yield* router.add(
-      "GET",
-      "/health",
-      Effect.map(Effect.provideService(health, ModelRegistry, registry), (body) => json(body))
-    )
-    yield* router.add("GET", "/readiness", readiness)
-    yield* router.add("GET", "/readyz", readiness)
-    yield* router.add("GET", "/livez", Effect.sync(() => json({ status: "live" })))
-  })
-)
+/** On a router of its own, for the main port's has the same paths. */
+const served = Layer.unwrap(Effect.gen(function*() {
+  const router = yield* HttpRouter.make
+  const registry = yield* ModelRegistry
+  const readiness = readinessAnswer(yield* Lifecycle)
+  yield* router.add(
+    "GET",
+    "/health",
+    Effect.map(Effect.provideService(health, ModelRegistry, registry), (body) => json(body))
+  )
+  yield* router.add("GET", "/readiness", readiness)
+  yield* router.add("GET", "/readyz", readiness)
+  yield* router.add("GET", "/livez", Effect.sync(() => json({ status: "live" })))
+  yield* Effect.provideService(Layer.build(metricsRoute), HttpRouter.HttpRouter, router)
+  return HttpServer.serve(router.asHttpEffect())
+}))
 
 const bound = Layer.effect(
   MetricsPort,
@@ -51,8 +53,7 @@ export const metricsPort = (options: {
   readonly headersTimeout: Duration.Duration
 }) => {
   const { headersTimeout, host, port } = options
-  return HttpRouter.serve(Layer.mergeAll(metricsRoute, probes), { disableLogger: true, disableListenLog: true }).pipe(
-    Layer.merge(bound),
+  return Layer.merge(served, bound).pipe(
     Layer.provide(
       NodeHttpServer.layer(() => makeNodeServer({ headersTimeoutMs: Duration.toMillis(headersTimeout) }), {
         host,
