@@ -57,7 +57,7 @@ const routesLayer = (settings: Settings) => {
     rpcRoutes(settings.limits.maxBodyBytes),
     settings.docs.enabled ? docsPages(api) : Layer.empty,
     settings.telemetry.metricsPort === undefined ? metricsRoute : Layer.empty,
-    edge(api, { openMetrics: settings.auth.openMetrics }),
+    edge(api, { openMetrics: settings.auth.openMetrics, origins: settings.server.corsOrigins ?? [] }),
     settings.telemetry.tracing ? Layer.empty : directRoutes({
       apiPrefix: settings.server.apiPrefix,
       maxBodyBytes: settings.limits.maxBodyBytes

@@ -10,6 +10,7 @@ import {
   InternalError,
   MalformedRequest,
   MethodNotAllowed,
+  OriginRefused,
   PayloadTooLarge,
   RouteNotFound,
   type SluiceError,
@@ -31,6 +32,7 @@ import { anonymous, CurrentPrincipal, mayDo } from "../access/Principal.ts"
 import { malformed } from "../calls/JsonReader.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
 import { errorResponse } from "./Answer.ts"
+import { crossOrigin, isForeign } from "./Origins.ts"
 import { totalTiming } from "./PlainAnswer.ts"
 import { RequestContext, requestIdOf } from "./RequestContext.ts"
 import { allowedMethods, makeRouteTable, type RouteTable } from "./RouteTable.ts"
@@ -69,10 +71,12 @@ const malformedPart = (error: unknown): MalformedRequest | undefined => {
 export interface EdgeOptions {
   /** Whether /metrics answers without a key. */
   readonly openMetrics: boolean
+  /** The web pages that browsers let call. */
+  readonly origins: ReadonlyArray<string>
 }
 
 /** The middleware around all routes. */
-export const edge = (api: SluiceApi, { openMetrics }: EdgeOptions) =>
+export const edge = (api: SluiceApi, { openMetrics, origins }: EdgeOptions) =>
   HttpRouter.middleware(
     Effect.gen(function*() {
       const access = yield* AccessControl
@@ -121,7 +125,7 @@ export const edge = (api: SluiceApi, { openMetrics }: EdgeOptions) =>
 
       return (app) => {
         const coded = compress(decompress(app))
-        return Effect.gen(function*() {
+        const answer = Effect.gen(function*() {
           const request = yield* HttpServerRequest.HttpServerRequest
           const path = pathOf(request.url)
           const requestId = requestIdOf(request.headers)
@@ -129,6 +133,9 @@ export const edge = (api: SluiceApi, { openMetrics }: EdgeOptions) =>
           const admitted = Effect.gen(function*() {
             if (!knownCoding(request.headers["content-encoding"])) {
               return yield* new UnsupportedMediaType({ accepted: contentCodings })
+            }
+            if (!access.required && isForeign(request.method, request.headers, origins)) {
+              return yield* new OriginRefused()
             }
             const route = path.replace(/(?<=.)\/$/, "")
             const isAsked = !isOpen(route, openMetrics) ||
@@ -167,6 +174,7 @@ export const edge = (api: SluiceApi, { openMetrics }: EdgeOptions) =>
             ...(lifecycle.closing() ? { connection: "close" } : {})
           })
         })
+        return origins.length === 0 ? answer : crossOrigin(origins)(answer)
       }
     }),
     { global: true }
