@@ -36,6 +36,7 @@ import { crossOrigin, isForeign } from "./Origins.ts"
 import { totalTiming } from "./PlainAnswer.ts"
 import { RequestContext, requestIdOf } from "./RequestContext.ts"
 import { allowedMethods, makeRouteTable, type RouteTable } from "./RouteTable.ts"
+import { unreadableBody } from "./TextBody.ts"
 
 /** RPC checks the key of each call itself, and a WebSocket that comes with a wrong one is not opened. */
 const isOpen = (path: string, openMetrics: boolean): boolean =>
@@ -59,6 +60,10 @@ const isRouteNotFound = (error: unknown): boolean =>
 const isBodyTooLarge = (error: unknown): boolean =>
   error instanceof HttpServerError.HttpServerError && error.reason._tag === "RequestParseError" &&
   error.reason.reason === "BodyTooLarge"
+
+/** The body broke off, or is not in its coding; where a route reads it by itself this comes as a fault. */
+const isUnreadableBody = (error: unknown): boolean =>
+  error instanceof HttpServerError.HttpServerError && error.reason._tag === "RequestParseError"
 
 /** A query, a header or a part of the path that the route's description does not take. */
 const malformedPart = (error: unknown): MalformedRequest | undefined => {
@@ -110,6 +115,7 @@ export const edge = (api: SluiceApi, { openMetrics, origins }: EdgeOptions) =>
           const limitBytes = ByteSize.toNumberUnsafe(maxBodySize)
           return Effect.succeed(errorResponse(new PayloadTooLarge({ limitBytes }), path, requestId))
         }
+        if (isUnreadableBody(error)) return Effect.succeed(errorResponse(unreadableBody(), path, requestId))
         const wrong = malformedPart(error)
         if (wrong !== undefined) return Effect.succeed(errorResponse(wrong, path, requestId))
         // The caller's end broke the connection or its protocol. It is no longer there to read an answer.
@@ -144,7 +150,7 @@ export const edge = (api: SluiceApi, { openMetrics, origins }: EdgeOptions) =>
             if (route === "/metrics" && !mayDo(caller, "read")) {
               return yield* new Forbidden({ detail: "it has no role read" })
             }
-            if (route === webSocketPath && request.headers["upgrade"] === undefined) {
+            if (route === webSocketPath && request.headers["upgrade"]?.toLowerCase() !== "websocket") {
               return yield* new MalformedRequest({ field: "Upgrade", detail: "this path takes WebSockets only" })
             }
             return caller
