@@ -11,6 +11,7 @@ import * as Headers from "effect/http/Headers"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
+import * as UrlParams from "effect/http/UrlParams"
 import * as Layer from "effect/Layer"
 import type { BoundPorts } from "./Banner.ts"
 import { AccessControl } from "./access/AccessControl.ts"
@@ -70,10 +71,11 @@ const routesLayer = (settings: Settings) => {
   )
 }
 
-/** What holds for every request: how large it may be, and which headers no span or log may show. */
+/** What holds for every request: how large it may be, and which headers and parameters no span or log may show. */
 const requestDefaults = (settings: Settings) =>
   Layer.mergeAll(
     Layer.succeed(HttpIncomingMessage.MaxBodySize, ByteSize.fromInputUnsafe(settings.limits.maxBodyBytes)),
+    Layer.succeed(UrlParams.CurrentRedactedNames, [/^/]),
     Layer.succeed(Headers.CurrentRedactedNames, ["authorization", "cookie", "set-cookie", "x-api-key", "x-token"])
   )
 
