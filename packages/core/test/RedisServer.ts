@@ -48,17 +48,18 @@ export interface RedisServerTls {
 }
 
 const portArguments = (port: number, tls: RedisServerTls | undefined): ReadonlyArray<string> =>
-  tls === undefined ? ["--port", String(port)] : [
-    ...["--port", "0", "--tls-port", String(port)],
-    ...["--tls-ca-cert-file", tls.ca, "--tls-cert-file", tls.cert, "--tls-key-file", tls.key],
-    ...["--tls-auth-clients", tls.askClients ? "yes" : "no"]
-  ]
+  tls === undefined ? ["--port", String(port)] : Object.entries({
+    "--port": "0",
+    "--tls-port": String(port),
+    "--tls-ca-cert-file": tls.ca,
+    "--tls-cert-file": tls.cert,
+    "--tls-key-file": tls.key,
+    "--tls-auth-clients": tls.askClients ? "yes" : "no"
+  }).flat()
 
 const start = async (port: number, folder: string, tls?: RedisServerTls): Promise<ChildProcess> => {
-  const args = [
-    ...portArguments(port, tls),
-    ...["--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"]
-  ]
+  const own = ["--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"]
+  const args = [...portArguments(port, tls), ...own]
   const child = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] })
   let output = ""
   await new Promise<void>((resolve, reject) => {
