@@ -297,8 +297,8 @@ export const settingDefinitions = {
       unit: "s",
       meaning:
         "How long a client may take to send a request's headers; then it gets 408 and its connection is closed. Less frees " +
-        "connections that are held by dribbling, too little fails clients on bad networks. A whole request may take eight times " +
-        "as long to come."
+        "connections that are held by dribbling, too little fails clients on bad networks. A whole request may take 5 minutes " +
+        "to come."
     }),
     maxConnections: setting({
       env: "MAX_CONNECTIONS",
