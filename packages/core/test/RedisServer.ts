@@ -42,8 +42,27 @@ const freePort = async (): Promise<number> => {
   return address.port
 }
 
-const start = async (port: number, folder: string): Promise<ChildProcess> => {
-  const args = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"]
+/** Files in PEM; with `askClients` a client has to show a certificate of the authority's, too. */
+export interface RedisServerTls {
+  readonly ca: string
+  readonly cert: string
+  readonly key: string
+  readonly askClients: boolean
+}
+
+const portArguments = (port: number, tls: RedisServerTls | undefined): ReadonlyArray<string> =>
+  tls === undefined ? ["--port", String(port)] : Object.entries({
+    "--port": "0",
+    "--tls-port": String(port),
+    "--tls-ca-cert-file": tls.ca,
+    "--tls-cert-file": tls.cert,
+    "--tls-key-file": tls.key,
+    "--tls-auth-clients": tls.askClients ? "yes" : "no"
+  }).flat()
+
+const start = async (port: number, folder: string, tls?: RedisServerTls): Promise<ChildProcess> => {
+  const own = ["--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"]
+  const args = [...portArguments(port, tls), ...own]
   const child = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] })
   let output = ""
   await new Promise<void>((resolve, reject) => {
@@ -64,13 +83,13 @@ const end = async (child: ChildProcess): Promise<void> => {
   await ended
 }
 
-export const redisServer: Effect.Effect<RedisServer, never, Scope.Scope> = Effect.gen(function*() {
+const serve = Effect.fnUntraced(function*(tls: RedisServerTls | undefined) {
   const folder = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "sluice-redis-"))),
     (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
   )
   const port = yield* Effect.promise(freePort)
-  const running = { child: yield* Effect.promise(() => start(port, folder)) }
+  const running = { child: yield* Effect.promise(() => start(port, folder, tls)) }
   yield* Effect.addFinalizer(() => Effect.promise(() => end(running.child)))
   const signal = (name: "SIGSTOP" | "SIGCONT") =>
     Effect.sync(() => {
@@ -81,7 +100,7 @@ export const redisServer: Effect.Effect<RedisServer, never, Scope.Scope> = Effec
     kill: Effect.promise(() => end(running.child)),
     restart: Effect.promise(async () => {
       await end(running.child)
-      running.child = await start(port, folder)
+      running.child = await start(port, folder, tls)
     }),
     stall: signal("SIGSTOP"),
     resume: signal("SIGCONT"),
@@ -96,3 +115,8 @@ export const redisServer: Effect.Effect<RedisServer, never, Scope.Scope> = Effec
       })
   }
 })
+
+export const redisServer: Effect.Effect<RedisServer, never, Scope.Scope> = serve(undefined)
+
+/** One that speaks TLS alone. */
+export const redisTlsServer = (tls: RedisServerTls): Effect.Effect<RedisServer, never, Scope.Scope> => serve(tls)

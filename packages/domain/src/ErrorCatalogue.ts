@@ -70,6 +70,14 @@ export const errorCatalogue: Readonly<Record<SluiceError["_tag"], CatalogueEntry
     meaning: "The registry keeps the version for the record only.",
     remedy: "Leave `model_version` out, or name an active version."
   },
+  OriginRefused: {
+    code: "origin_refused",
+    status: 403,
+    title: "Origin refused",
+    meaning:
+      "The server asks for no key, and a web page of another origin wants to call it through somebody's browser.",
+    remedy: "List the page's origin in `CORS_ORIGINS`, or set `AUTH_TOKEN`."
+  },
   RouteNotFound: {
     code: "route_not_found",
     status: 404,

@@ -76,6 +76,13 @@ export class RouteNotFound extends Schema.TaggedError<RouteNotFound>()("RouteNot
   }
 }
 
+/** A web page of another origin, at a server that asks for no key. */
+export class OriginRefused extends Schema.TaggedError<OriginRefused>()("OriginRefused", {}) {
+  override get message() {
+    return "pages of another origin may not call a server without a key: its CORS_ORIGINS would list them"
+  }
+}
+
 export class MethodNotAllowed extends Schema.TaggedError<MethodNotAllowed>()("MethodNotAllowed", {
   allow: Schema.Array(Schema.String)
 }) {
@@ -218,6 +225,7 @@ export const SluiceError = Schema.Union([
   VersionNotFound,
   VersionRetired,
   RouteNotFound,
+  OriginRefused,
   MethodNotAllowed,
   PayloadTooLarge,
   UnsupportedMediaType,

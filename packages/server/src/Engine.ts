@@ -38,6 +38,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { redisEndpoint } from "./config/RedisEndpoint.ts"
+import { readRedisTls } from "./config/RedisTls.ts"
 import { cacheLimits, rateLimitsOptions, servingConfig } from "./config/ServingSettings.ts"
 import type { Settings } from "./config/Settings.ts"
 import { defaultStateDirectory, rolloutDirectory } from "./config/StateDirectory.ts"
@@ -45,7 +46,8 @@ import { defaultStateDirectory, rolloutDirectory } from "./config/StateDirectory
 /** The one connection, for all that is kept in Redis; undefined where none is configured. */
 const redisLayer = ({ redis }: Settings) => {
   const url = redisEndpoint(redis)
-  return url === undefined ? undefined : Redis.layer({ url })
+  if (url === undefined) return undefined
+  return Layer.unwrap(Effect.map(readRedisTls(redis), (tls) => Redis.layer({ url, tls })))
 }
 type RedisLayer = ReturnType<typeof redisLayer>
 

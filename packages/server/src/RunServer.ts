@@ -5,6 +5,7 @@ import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { withGeneratedKey } from "./config/GeneratedKey.ts"
 import { loadSettings } from "./config/LoadSettings.ts"
 import type { ServeOptions } from "./Serve.ts"
 
@@ -19,7 +20,7 @@ const endAtOnce = (): void => {
 
 /** One process serves itself; of several, this one only holds the others together, and imports no more than that takes. */
 const serveBySettings = Effect.fnUntraced(function*({ env, spares, stop }: Omit<ServeOptions, "place">) {
-  const resolved = yield* loadSettings({ env })
+  const resolved = yield* withGeneratedKey(yield* loadSettings({ env }))
   if (resolved.settings.server.workers === 1) {
     const { serveResolved } = yield* Effect.promise(() => import("./Serve.ts"))
     return yield* serveResolved({ env, stop, ...(spares === undefined ? {} : { spares }) }, resolved)

@@ -15,6 +15,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { OtherProcesses } from "./cluster/OtherProcesses.ts"
+import { withGeneratedKey } from "./config/GeneratedKey.ts"
 import { loadSettings } from "./config/LoadSettings.ts"
 import type { ResolvedSettings, Settings, Variables } from "./config/Settings.ts"
 import { defaultStateDirectory, lastKnownGoodFile } from "./config/StateDirectory.ts"
@@ -104,5 +105,5 @@ export const serveResolved = (options: ServeOptions, resolved: ResolvedSettings)
  * the error's message is a sentence for the operator.
  */
 export const serve = Effect.fnUntraced(function*(options: ServeOptions) {
-  yield* serveResolved(options, yield* loadSettings({ env: options.env }))
+  yield* serveResolved(options, yield* withGeneratedKey(yield* loadSettings({ env: options.env })))
 })

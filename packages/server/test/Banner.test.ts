@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type { VersionInfo } from "@sluice/core/registry/ModelRegistry"
 import { listenBanner, readyBanner } from "@sluice/server/Banner"
 import { resolveSettings } from "@sluice/server/config/Settings"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 
 const settingsOf = (env: Readonly<Record<string, string>>) =>
@@ -26,7 +27,7 @@ const version = (changes: Partial<VersionInfo>): VersionInfo => ({
 describe("listenBanner", () => {
   it("says where everything is, by the port that was bound", () => {
     assert.strictEqual(
-      listenBanner(settingsOf({ PORT: "0" }), 41_234),
+      listenBanner(settingsOf({ PORT: "0" }), { port: 41_234 }),
       [
         "Sluice listens on http://localhost:41234",
         "  docs     http://localhost:41234/docs, http://localhost:41234/redoc",
@@ -37,21 +38,37 @@ describe("listenBanner", () => {
   })
 
   it("says how many processes there are, where it is not one, and what each may use", () => {
-    const lines = (WORKERS: string, cores: number) => listenBanner(settingsOf({ WORKERS }), 8000, cores).split("\n")
+    const lines = (WORKERS: string, cores: number) =>
+      listenBanner(settingsOf({ WORKERS }), { port: 8000 }, { coresOfEach: cores }).split("\n")
     assert.include(lines("4", 1), "  workers  4 processes, 1 core each")
     assert.include(lines("2", 3), "  workers  2 processes, 3 cores each")
     assert.notInclude(lines("1", 4).join("\n"), "workers")
   })
 
   it("says that a key is asked for, and not which", () => {
-    const banner = listenBanner(settingsOf({ AUTH_TOKEN: "secret", ENABLE_METRICS: "false" }), 8000)
+    const banner = listenBanner(settingsOf({ AUTH_TOKEN: "secret", ENABLE_METRICS: "false" }), { port: 8000 })
     assert.include(banner, "  access   by AUTH_TOKEN")
     assert.include(banner, "  metrics  off (ENABLE_METRICS=false)")
     assert.notInclude(banner, "secret")
   })
 
+  it("shows a key that was made for the run", () => {
+    const generatedKey = Redacted.make("slc_made")
+    const banner = listenBanner(settingsOf({ HOST: "0.0.0.0" }), { port: 8000 }, { generatedKey })
+    assert.include(banner, "  access   by a key made for this run: slc_made\n")
+  })
+
+  it("says https with a certificate, where the second port is, and that there are no documents", () => {
+    const settings = settingsOf({ TLS_CERT: "a.pem", TLS_KEY: "b.pem", METRICS_PORT: "0", ENABLE_DOCS: "false" })
+    assert.deepStrictEqual(listenBanner(settings, { port: 8443, metricsPort: 9090 }).split("\n").slice(0, 3), [
+      "Sluice listens on https://localhost:8443",
+      "  docs     off (ENABLE_DOCS=false)",
+      "  metrics  http://localhost:9090/metrics"
+    ])
+  })
+
   it("has an address that can be opened, whatever the host", () => {
-    const first = (HOST: string) => listenBanner(settingsOf({ HOST }), 8000).split("\n")[0]
+    const first = (HOST: string) => listenBanner(settingsOf({ HOST }), { port: 8000 }).split("\n")[0]
     assert.strictEqual(first("127.0.0.1"), "Sluice listens on http://localhost:8000")
     assert.strictEqual(first("::1"), "Sluice listens on http://localhost:8000")
     assert.strictEqual(first("0.0.0.0"), "Sluice listens on http://0.0.0.0:8000")

@@ -11,9 +11,18 @@ import * as Redacted from "effect/Redacted"
 import type { Redis as Client } from "ioredis"
 import { CacheStoreHealth } from "./CacheStoreHealth.ts"
 
+/** What TLS takes beside a `rediss://` URL, each in PEM. */
+export interface RedisTls {
+  /** Who may have signed the server's certificate; those that Node trusts when left out. */
+  readonly ca?: string
+  /** The certificate of this client, with its key. */
+  readonly cert?: string
+  readonly key?: Redacted.Redacted<string>
+}
+
 /** A `redis://` or `rediss://` URL, which may hold a password, or a host. */
 export type RedisAddress =
-  | { readonly url: Redacted.Redacted<string> }
+  | { readonly url: Redacted.Redacted<string>; readonly tls?: RedisTls | undefined }
   | { readonly host: string; readonly port: number; readonly db: number }
 
 /** Milliseconds to connect, and to wait for a reply before the connection is given up and made anew. */
@@ -32,6 +41,10 @@ const whereOf = ({ options }: Client): string => options.path ?? `${options.host
 
 const failure = (cause: unknown) => new EffectRedis.RedisError({ cause })
 
+const tlsOptions = ({ key, ...rest }: RedisTls) => ({
+  tls: { ...rest, ...(key === undefined ? {} : { key: Redacted.value(key) }), minVersion: "TLSv1.2" as const }
+})
+
 const open = Effect.fnUntraced(function*(address: RedisAddress) {
   // Loaded here because it takes 40 ms, which a server without Redis need not pay.
   const { Redis } = yield* Effect.promise(() => import("ioredis"))
@@ -47,7 +60,12 @@ const open = Effect.fnUntraced(function*(address: RedisAddress) {
   }
   return yield* Effect.acquireRelease(
     Effect.sync(() =>
-      "url" in address ? new Redis(Redacted.value(address.url), options) : new Redis({ ...options, ...address })
+      "url" in address
+        ? new Redis(Redacted.value(address.url), {
+          ...options,
+          ...(address.tls === undefined ? {} : tlsOptions(address.tls))
+        })
+        : new Redis({ ...options, ...address })
     ),
     (client) => Effect.sync(() => client.disconnect())
   )

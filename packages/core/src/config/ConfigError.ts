@@ -42,10 +42,18 @@ export const configError = (mistakes: ReadonlyArray<ConfigMistake>): ConfigError
   return first === undefined ? undefined : new ConfigError({ mistakes: [first, ...rest] })
 }
 
-/** A field's path as people write it: `models.iris.versions.v1`, `plugins[2]`. */
+/** A name may be as long as the file that it is in. */
+const longestKey = 100
+
+const keyText = (key: PropertyKey): string => {
+  const text = String(key)
+  return text.length > longestKey ? `${text.slice(0, longestKey)}…` : text
+}
+
+/** A field's path as people write it: `models.iris.versions.v1`, `plugins[2]`; long names are cut. */
 export const fieldPath = (path: ReadonlyArray<PropertyKey>): string =>
   path.reduce<string>(
-    (text, key) => typeof key === "number" ? `${text}[${key}]` : text === "" ? String(key) : `${text}.${String(key)}`,
+    (text, key) => typeof key === "number" ? `${text}[${key}]` : text === "" ? keyText(key) : `${text}.${keyText(key)}`,
     ""
   )
 

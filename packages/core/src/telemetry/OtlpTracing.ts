@@ -14,16 +14,25 @@ type Report = (error: Error | undefined) => void
 /** OpenTelemetry's `ExportResultCode.SUCCESS`. */
 const success = 0
 
+/** The query is not for whoever reads traces: somebody may have put a key there. */
+const dropQuery = ({ attributes }: tracing.ReadableSpan): void => {
+  delete attributes["url.query"]
+  const url = attributes["url.full"]
+  if (typeof url === "string") attributes["url.full"] = url.replace(/[?#].*$/s, "")
+}
+
 /**
  * Tells how each delivery went, and the processor always that it went well: from a failure the processor would make a
  * rejection of its flush, and so of the server's shutdown, though spans are all that is lost.
  */
 const observed = (exporter: tracing.SpanExporter, report: Report): tracing.SpanExporter => ({
-  export: (spans, done) =>
+  export: (spans, done) => {
+    for (const span of spans) dropQuery(span)
     exporter.export(spans, ({ code, error }) => {
       report(code === success ? undefined : error ?? new Error("unknown reason"))
       done({ code: success })
-    }),
+    })
+  },
   shutdown: () => exporter.shutdown(),
   forceFlush: () => exporter.forceFlush?.() ?? Promise.resolve()
 })

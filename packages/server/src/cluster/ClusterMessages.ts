@@ -5,6 +5,7 @@ import type { VersionInfo } from "@sluice/core/registry/ModelRegistry"
 import type { MetricsSnapshot } from "@sluice/core/telemetry/MetricsSnapshot"
 import type { SluiceError } from "@sluice/domain/Errors"
 import type { Readiness } from "@sluice/domain/ModelInfo"
+import type { BoundPorts } from "../Banner.ts"
 
 /** What a process asks of the others. Versions as operators name them: undefined for the default, or for all. */
 export type Question =
@@ -30,7 +31,7 @@ export interface AnswerOf {
 export type FromProcess =
   | {
     readonly _tag: "Listening"
-    readonly port: number | undefined
+    readonly ports: BoundPorts
     readonly notices: ReadonlyArray<string>
   }
   /** Every version is ready or failed. */

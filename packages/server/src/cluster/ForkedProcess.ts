@@ -6,12 +6,13 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import cluster from "node:cluster"
 import { fileURLToPath } from "node:url"
+import type { BoundPorts } from "../Banner.ts"
 import type { Variables } from "../config/Settings.ts"
 import { type FromPrimary, type FromProcess, type ProcessArguments, writeArguments } from "./ClusterMessages.ts"
 import { trackConnections } from "./HandedConnections.ts"
 
 export interface Listening {
-  readonly port: number | undefined
+  readonly ports: BoundPorts
   readonly notices: ReadonlyArray<string>
 }
 

@@ -11,6 +11,7 @@ import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import { listenBanner, readyBanner } from "../Banner.ts"
 import type { ResolvedSettings, Settings, Variables } from "../config/Settings.ts"
 import type { Question } from "./ClusterMessages.ts"
@@ -54,7 +55,8 @@ const worstOf = (lists: ReadonlyArray<ReadonlyArray<VersionInfo>>): ReadonlyArra
   return lists.reduce((worst, list) => ready(list) < ready(worst) ? list : worst)
 }
 
-const runPrimary = Effect.fnUntraced(function*({ env, stop }: PrimaryOptions, { notices, settings }: ResolvedSettings) {
+const runPrimary = Effect.fnUntraced(function*({ env, stop }: PrimaryOptions, resolved: ResolvedSettings) {
+  const { generatedKey, notices, settings } = resolved
   const { host, port, workers } = settings.server
   const running = new Set<ForkedProcess>()
   const metrics = new MetricsCollector<ForkedProcess>((asked, id) => asked.tell({ _tag: "AskOwnMetrics", id }))
@@ -76,7 +78,13 @@ const runPrimary = Effect.fnUntraced(function*({ env, stop }: PrimaryOptions, { 
     // Beside others that serve, it takes no request before it can answer it.
     const listensFirst = ![...running].some(({ listening }) => Deferred.isDoneUnsafe(listening))
     // A file that has changed meanwhile must not move one of them to another port.
-    const fixed = { ...env, HOST: host, PORT: String(port) }
+    const fixed = {
+      ...env,
+      HOST: host,
+      PORT: String(port),
+      // All of them ask for the one key.
+      ...(generatedKey === undefined ? {} : { AUTH_TOKEN: Redacted.value(generatedKey) })
+    }
     const forked = forkProcess({ number, processes: workers, listensFirst }, fixed, (from, message) => {
       switch (message._tag) {
         case "OwnMetrics":
@@ -132,7 +140,8 @@ const runPrimary = Effect.fnUntraced(function*({ env, stop }: PrimaryOptions, { 
     const listening = yield* Effect.forEach(firsts, (each) => Deferred.await(each.listening))
     const ofRegistry = listening[0]?.notices ?? []
     for (const notice of [...notices, ...coresNotice(workers, cores), ...ofRegistry]) yield* Effect.logWarning(notice)
-    yield* Console.log(listenBanner(settings, listening[0]?.port, coresOfEach(cores, workers)))
+    const ports = listening[0]?.ports ?? { port: undefined }
+    yield* Console.log(listenBanner(settings, ports, { coresOfEach: coresOfEach(cores, workers), generatedKey }))
     const lists = yield* Effect.forEach(loaded, (each) => Deferred.await(each))
     yield* Console.log(readyBanner(worstOf(lists), process.uptime() * 1000))
   })

@@ -24,7 +24,7 @@ const placeOf = (
 ): Place => ({
   cores: Effect.map(detectCores, (cores) => coresOfEach(cores, processes)),
   listensFirst,
-  listening: (port, notices) => Effect.sync(() => tell({ _tag: "Listening", port, notices })),
+  listening: (ports, notices) => Effect.sync(() => tell({ _tag: "Listening", ports, notices })),
   ready: (versions) => Effect.sync(() => tell({ _tag: "Ready", versions })),
   metrics: metrics.shared,
   others: questions.others

@@ -11,3 +11,7 @@ export const redisEndpoint = ({ db, host, port, url }: Settings["redis"]): Redac
   const literal = host.includes(":") ? `[${host}]` : host
   return Redacted.make(`redis://${literal}:${port}/${db}`)
 }
+
+/** Whether the connection is encrypted, and the server's certificate checked. */
+export const usesTls = (endpoint: Redacted.Redacted<string>): boolean =>
+  Redacted.value(endpoint).startsWith("rediss://")

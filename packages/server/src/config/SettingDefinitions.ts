@@ -27,7 +27,7 @@ export const settingDefinitions = {
       default: "127.0.0.1",
       meaning:
         "The address to listen on. 127.0.0.1 answers this machine only; 0.0.0.0 answers every network that the " +
-        "machine is on, so set AUTH_TOKEN with it."
+        "machine is on, so set AUTH_TOKEN with it: without a key the server makes one for the run and prints it."
     }),
     port: setting({
       env: "PORT",
@@ -52,6 +52,31 @@ export const settingDefinitions = {
       meaning:
         "The path before the platform's own routes, as in /api/v1/predict. Changing it changes the URL that every " +
         "client must call; /v1, /v2, /rpc and /health stay where they are."
+    }),
+    tls: {
+      cert: setting({
+        env: "TLS_CERT",
+        type: Type.optional(Type.path),
+        default: undefined,
+        meaning:
+          "The server's certificate in PEM, with the chain below it. With it and TLS_KEY the port speaks https, TLS 1.2 or " +
+          "above, and no plain HTTP. A file that changes is taken up at once, without closing connections."
+      }),
+      key: setting({
+        env: "TLS_KEY",
+        type: Type.optional(Type.path),
+        default: undefined,
+        meaning:
+          "The certificate's private key in PEM, without a passphrase. Only the server's user should be able to read it."
+      })
+    },
+    corsOrigins: setting({
+      env: "CORS_ORIGINS",
+      type: Type.optional(Type.origins),
+      default: undefined,
+      meaning:
+        "The web pages that browsers let call this server, by origin, as in https://app.example.com; a list, in the " +
+        "environment parted by commas. Unset lets no page of another origin read an answer."
     })
   },
   plugins: setting({
@@ -234,6 +259,27 @@ export const settingDefinitions = {
       type: Type.integer(0, 1_000_000),
       default: 0,
       meaning: "The number of the Redis database, beside redis.host. Another number keeps two installations apart."
+    }),
+    ca: setting({
+      env: "REDIS_CA",
+      type: Type.optional(Type.path),
+      default: undefined,
+      meaning:
+        "The certificates, in PEM, of who may sign the Redis server's own. It needs a rediss:// URL. Unset trusts those that " +
+        "Node trusts; a certificate of nobody trusted is refused in any case."
+    }),
+    cert: setting({
+      env: "REDIS_CERT",
+      type: Type.optional(Type.path),
+      default: undefined,
+      meaning:
+        "The certificate, in PEM, that this server shows to a Redis that asks its clients for one; with redis.key."
+    }),
+    key: setting({
+      env: "REDIS_KEY",
+      type: Type.optional(Type.path),
+      default: undefined,
+      meaning: "The private key of redis.cert, in PEM."
     })
   },
   limits: {
@@ -245,6 +291,25 @@ export const settingDefinitions = {
       meaning:
         "The largest request body, after decompression; larger ones get 413. Each request in flight may hold this " +
         "much memory."
+    }),
+    headersTimeout: setting({
+      env: "HEADERS_TIMEOUT",
+      type: Type.duration("seconds", Duration.hours(1), Duration.millis(100)),
+      default: Duration.seconds(15),
+      unit: "s",
+      meaning:
+        "How long a client may take to send a request's headers; then it gets 408 and its connection is closed. Less frees " +
+        "connections that are held by dribbling, too little fails clients on bad networks. A whole request may take 5 minutes " +
+        "to come."
+    }),
+    maxConnections: setting({
+      env: "MAX_CONNECTIONS",
+      type: Type.optional(Type.integer(1, 10_000_000)),
+      default: undefined,
+      unit: "connections",
+      meaning:
+        "How many connections a process holds at once; one more is closed as soon as it is made. Less bounds the memory that " +
+        "idle clients take. Unset leaves it to the system's limit of open files."
     }),
     requestTimeout: setting({
       env: "REQUEST_TIMEOUT_MS",
@@ -273,7 +338,8 @@ export const settingDefinitions = {
       default: undefined,
       meaning:
         "The key that every request must carry, in X-Token or Authorization: Bearer; it may do everything. Unset, with " +
-        "auth.keys_file unset too, lets everyone in who can reach the port."
+        "auth.keys_file unset too, lets everyone in on a loopback address; on any other the server makes a key for the run " +
+        "and prints it once, with where it listens."
     }),
     keysFile: setting({
       env: "API_KEYS_FILE",
@@ -282,6 +348,31 @@ export const settingDefinitions = {
       meaning:
         "The file with the keys of several callers, their roles, models and limits, as `sluice keys create` writes it; it must " +
         "be there at start, and is read again when it changes. AUTH_TOKEN holds beside it. Unset takes AUTH_TOKEN alone."
+    }),
+    open: setting({
+      env: "AUTH_OPEN",
+      type: Type.boolean,
+      default: false,
+      meaning:
+        "Whether a server without a key stays open where other machines reach its port. True lets everyone in who can " +
+        "reach it, so let that be a proxy that checks keys itself. With a key configured it does nothing."
+    }),
+    openMetrics: setting({
+      env: "AUTH_OPEN_METRICS",
+      type: Type.boolean,
+      default: true,
+      meaning:
+        "Whether /metrics answers without a key. False asks for one that may read; a scraper then has to send it. On a port " +
+        "of its own (METRICS_PORT) it never asks."
+    })
+  },
+  docs: {
+    enabled: setting({
+      env: "ENABLE_DOCS",
+      type: Type.boolean,
+      default: true,
+      meaning:
+        "Whether /docs, /redoc and /openapi.json answer. They need no key, and tell strangers which routes there are."
     })
   },
   telemetry: {
@@ -311,6 +402,14 @@ export const settingDefinitions = {
       type: Type.boolean,
       default: true,
       meaning: "Whether GET /metrics answers, for Prometheus."
+    }),
+    metricsPort: setting({
+      env: "METRICS_PORT",
+      type: Type.optional(Type.integer(0, 65_535)),
+      default: undefined,
+      meaning:
+        "A second port, on the same address, for /metrics and the health probes alone: plain HTTP without a key, to be " +
+        "closed off by the network. /metrics then leaves the main port. 0 takes a free port and prints it."
     }),
     tracing: setting({
       env: "ENABLE_TRACING",

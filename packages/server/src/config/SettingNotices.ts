@@ -1,9 +1,8 @@
 /**
  * What an operator should know of the settings at start, though nothing is wrong with them.
  */
+import { isLoopback } from "./Loopback.ts"
 import type { Settings } from "./SettingDefinitions.ts"
-
-const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.")
 
 const redisNotice = (settings: Settings): ReadonlyArray<string> =>
   settings.redis.url !== undefined && settings.redis.host !== undefined
@@ -13,10 +12,18 @@ const redisNotice = (settings: Settings): ReadonlyArray<string> =>
 /** A key that a failed substitution left blank must not open the server unnoticed. */
 const tokenNotice = (settings: Settings, tokenLeftBlank: boolean): ReadonlyArray<string> => {
   if (settings.auth.token !== undefined || settings.auth.keysFile !== undefined) return []
-  if (tokenLeftBlank) return ["AUTH_TOKEN is set but empty: requests need no key"]
-  return isLoopback(settings.server.host) ? [] : [
-    `HOST is ${settings.server.host} and AUTH_TOKEN is not set: whoever can reach the port needs no key`
-  ]
+  const { host } = settings.server
+  if (settings.auth.open && !isLoopback(host)) {
+    return [`HOST is ${host} and AUTH_OPEN is true: whoever can reach the port needs no key`]
+  }
+  const blank = tokenLeftBlank ? "AUTH_TOKEN is set but empty" : undefined
+  if (!isLoopback(host)) {
+    return [
+      `HOST is ${host} and ${blank ?? "AUTH_TOKEN is not set"}: requests need the key that is made for this run; ` +
+      "set AUTH_TOKEN to keep one, or AUTH_OPEN=true to need none"
+    ]
+  }
+  return blank === undefined ? [] : [`${blank}: requests need no key`]
 }
 
 /** What may surprise of limits: that none holds, and that each process has its own. */

@@ -158,6 +158,18 @@ export const modules: SettingType<ReadonlyArray<string>> = {
     })
 }
 
+const isOrigin = (text: unknown): text is string => isText(text) && URL.canParse(text) && new URL(text).origin === text
+
+/** Origins of web pages (RFC 6454, section 6.2), never a wildcard. In the environment parted by commas. */
+export const origins: SettingType<ReadonlyArray<string>> = {
+  expected: "a list of origins such as https://app.example.com, without a path or a slash at the end",
+  parse: (value) => {
+    const list = typeof value === "string" ? value.split(",").map((origin) => origin.trim()) : value
+    return Array.isArray(list) && list.length > 0 && list.every(isOrigin) ? Option.some(list) : Option.none()
+  },
+  print: (list) => list.join(", ")
+}
+
 /** A secret that travels in a header, so it has what headers can carry. */
 export const token: SettingType<Redacted.Redacted<string>> = {
   expected: "visible ASCII characters without spaces",

@@ -5,9 +5,11 @@ import { ConfigError, configError, type ConfigMistake, describeValue } from "@sl
 import { didYouMean } from "@sluice/core/config/Suggestion"
 import type { YamlDocument } from "@sluice/core/config/YamlDocument"
 import * as Option from "effect/Option"
+import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { dirname } from "node:path"
 import { type EffectiveSetting, mapSettings, type PlacedSetting, placeSettings, type Setting } from "./Setting.ts"
+import { settingConflicts } from "./SettingConflicts.ts"
 import { settingDefinitions, type Settings } from "./SettingDefinitions.ts"
 import { settingNotices } from "./SettingNotices.ts"
 import { unknownYamlFields } from "./SettingsYaml.ts"
@@ -41,6 +43,8 @@ export interface ResolvedSettings {
   readonly table: ReadonlyArray<SettingRow>
   /** What an operator should know at start, one sentence each. */
   readonly notices: ReadonlyArray<string>
+  /** The key that was made for this run, where one had to be. */
+  readonly generatedKey?: Redacted.Redacted<string>
 }
 
 export const placedSettings: ReadonlyArray<PlacedSetting> = placeSettings(settingDefinitions)
@@ -139,6 +143,8 @@ export const resolveSettings = (sources: SettingSources): Result.Result<Resolved
   const effective = results.flatMap((result) => Result.isSuccess(result) ? [result.success] : [])
   const values = new Map(effective.map(({ setting, value }) => [setting, value]))
   const settings = mapSettings(settingDefinitions, (setting) => values.get(setting))
+  const conflict = configError(settingConflicts(settings, effective))
+  if (conflict !== undefined) return Result.fail(conflict)
   const tokenLeftBlank = [sources.env, sources.dotenv].some((from) => from["AUTH_TOKEN"]?.trim() === "")
   return Result.succeed({
     settings,

@@ -43,5 +43,6 @@ export const isPlain = (headers: CallHeaders, maxBodyBytes: number): boolean => 
   const length = headers["content-length"]
   return length !== undefined && Number(length) <= maxBodyBytes &&
     headers["transfer-encoding"] === undefined && headers["content-encoding"] === undefined &&
-    headers["expect"] === undefined && headers["upgrade"] === undefined && isJson(headers["content-type"])
+    headers["expect"] === undefined && headers["upgrade"] === undefined && headers["origin"] === undefined &&
+    isJson(headers["content-type"])
 }

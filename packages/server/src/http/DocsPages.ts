@@ -35,12 +35,23 @@ const policy = [
   "script-src 'self' 'unsafe-inline'",
   "style-src 'self' 'unsafe-inline'",
   "img-src 'self' data:",
-  "worker-src blob:"
+  "worker-src blob:",
+  "object-src 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'"
 ].join("; ")
 
-const selfContained =
-  HttpRouter.middleware((page) => Effect.map(page, HttpServerResponse.setHeader("content-security-policy", policy)))
-    .layer
+const selfContained = HttpRouter.middleware((page) =>
+  Effect.map(
+    page,
+    HttpServerResponse.setHeaders({
+      "content-security-policy": policy,
+      "referrer-policy": "no-referrer",
+      "x-content-type-options": "nosniff"
+    })
+  )
+).layer
 
 /** Swagger UI, on a router of its own that is made for its first reader: its assets take 40 ms that no start should wait for. */
 const swaggerPage = (api: SluiceApi) =>

@@ -6,9 +6,11 @@ import { openPaths } from "@sluice/api/Access"
 import type { SluiceApi } from "@sluice/api/SluiceApi"
 import { monotonicMs } from "@sluice/core/Monotonic"
 import {
+  Forbidden,
   InternalError,
   MalformedRequest,
   MethodNotAllowed,
+  OriginRefused,
   PayloadTooLarge,
   RouteNotFound,
   type SluiceError,
@@ -26,16 +28,19 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Socket from "effect/socket/Socket"
 import { AccessControl, presentedKeys } from "../access/AccessControl.ts"
-import { anonymous, CurrentPrincipal } from "../access/Principal.ts"
+import { anonymous, CurrentPrincipal, mayDo } from "../access/Principal.ts"
 import { malformed } from "../calls/JsonReader.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
 import { errorResponse } from "./Answer.ts"
+import { crossOrigin, isForeign } from "./Origins.ts"
 import { totalTiming } from "./PlainAnswer.ts"
 import { RequestContext, requestIdOf } from "./RequestContext.ts"
 import { allowedMethods, makeRouteTable, type RouteTable } from "./RouteTable.ts"
+import { unreadableBody } from "./TextBody.ts"
 
 /** RPC checks the key of each call itself, and a WebSocket that comes with a wrong one is not opened. */
-const isOpen = (path: string): boolean => openPaths.has(path) || path === "/rpc" || path === webSocketPath
+const isOpen = (path: string, openMetrics: boolean): boolean =>
+  path === "/metrics" ? openMetrics : openPaths.has(path) || path === "/rpc" || path === webSocketPath
 
 const webSocketPath = "/rpc/ws"
 
@@ -56,6 +61,10 @@ const isBodyTooLarge = (error: unknown): boolean =>
   error instanceof HttpServerError.HttpServerError && error.reason._tag === "RequestParseError" &&
   error.reason.reason === "BodyTooLarge"
 
+/** The body broke off, or is not in its coding; where a route reads it by itself this comes as a fault. */
+const isUnreadableBody = (error: unknown): boolean =>
+  error instanceof HttpServerError.HttpServerError && error.reason._tag === "RequestParseError"
+
 /** A query, a header or a part of the path that the route's description does not take. */
 const malformedPart = (error: unknown): MalformedRequest | undefined => {
   if (!HttpApiError.HttpApiSchemaError.is(error) || !(error.kind === "Query" || error.kind === "Headers")) {
@@ -64,8 +73,15 @@ const malformedPart = (error: unknown): MalformedRequest | undefined => {
   return malformed(error.cause)
 }
 
+export interface EdgeOptions {
+  /** Whether /metrics answers without a key. */
+  readonly openMetrics: boolean
+  /** The web pages that browsers let call. */
+  readonly origins: ReadonlyArray<string>
+}
+
 /** The middleware around all routes. */
-export const edge = (api: SluiceApi) =>
+export const edge = (api: SluiceApi, { openMetrics, origins }: EdgeOptions) =>
   HttpRouter.middleware(
     Effect.gen(function*() {
       const access = yield* AccessControl
@@ -99,6 +115,7 @@ export const edge = (api: SluiceApi) =>
           const limitBytes = ByteSize.toNumberUnsafe(maxBodySize)
           return Effect.succeed(errorResponse(new PayloadTooLarge({ limitBytes }), path, requestId))
         }
+        if (isUnreadableBody(error)) return Effect.succeed(errorResponse(unreadableBody(), path, requestId))
         const wrong = malformedPart(error)
         if (wrong !== undefined) return Effect.succeed(errorResponse(wrong, path, requestId))
         // The caller's end broke the connection or its protocol. It is no longer there to read an answer.
@@ -114,7 +131,7 @@ export const edge = (api: SluiceApi) =>
 
       return (app) => {
         const coded = compress(decompress(app))
-        return Effect.gen(function*() {
+        const answer = Effect.gen(function*() {
           const request = yield* HttpServerRequest.HttpServerRequest
           const path = pathOf(request.url)
           const requestId = requestIdOf(request.headers)
@@ -123,10 +140,17 @@ export const edge = (api: SluiceApi) =>
             if (!knownCoding(request.headers["content-encoding"])) {
               return yield* new UnsupportedMediaType({ accepted: contentCodings })
             }
+            if (!access.required && isForeign(request.method, request.headers, origins)) {
+              return yield* new OriginRefused()
+            }
             const route = path.replace(/(?<=.)\/$/, "")
-            const isAsked = !isOpen(route) || (route === webSocketPath && presentedKeys(request.headers).length > 0)
+            const isAsked = !isOpen(route, openMetrics) ||
+              (route === webSocketPath && presentedKeys(request.headers).length > 0)
             const caller = isAsked ? yield* access.authenticate(request.headers) : anonymous
-            if (route === webSocketPath && request.headers["upgrade"] === undefined) {
+            if (route === "/metrics" && !mayDo(caller, "read")) {
+              return yield* new Forbidden({ detail: "it has no role read" })
+            }
+            if (route === webSocketPath && request.headers["upgrade"]?.toLowerCase() !== "websocket") {
               return yield* new MalformedRequest({ field: "Upgrade", detail: "this path takes WebSockets only" })
             }
             return caller
@@ -156,6 +180,7 @@ export const edge = (api: SluiceApi) =>
             ...(lifecycle.closing() ? { connection: "close" } : {})
           })
         })
+        return origins.length === 0 ? answer : crossOrigin(origins)(answer)
       }
     }),
     { global: true }

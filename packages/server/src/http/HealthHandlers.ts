@@ -17,14 +17,17 @@ export const health = Effect.gen(function*() {
   }
 })
 
+/** 503 while it is not ready, with each part of it. */
+export const readinessAnswer = ({ readiness }: Lifecycle["Service"]) =>
+  Effect.map(readiness, (readiness) => json(readiness, {}, readiness.ready ? 200 : 503))
+
 export const healthHandlers = (api: SluiceApi) =>
   HttpApiBuilder.group(
     api,
     "health",
     Effect.fnUntraced(function*(handlers) {
       const registry = yield* ModelRegistry
-      const lifecycle = yield* Lifecycle
-      const readiness = Effect.map(lifecycle.readiness, (readiness) => json(readiness, {}, readiness.ready ? 200 : 503))
+      const readiness = readinessAnswer(yield* Lifecycle)
       return handlers
         .handle("health", () => Effect.provideService(health, ModelRegistry, registry))
         .handle("readiness", () => readiness)

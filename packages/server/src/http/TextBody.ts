@@ -7,6 +7,9 @@ import * as Effect from "effect/Effect"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 
+export const unreadableBody = () =>
+  new MalformedRequest({ detail: "the body ended early, or is not in the Content-Encoding that the header names" })
+
 /** At most `mostBytes`, and never more than the server's own limit. */
 export const textBody = Effect.fnUntraced(function*(
   request: HttpServerRequest.HttpServerRequest,
@@ -23,9 +26,7 @@ export const textBody = Effect.fnUntraced(function*(
     ({ reason }) =>
       reason._tag === "RequestParseError" && reason.reason === "BodyTooLarge"
         ? tooLarge()
-        : new MalformedRequest({
-          detail: "the body ended early, or is not in the Content-Encoding that the header names"
-        })
+        : unreadableBody()
   )
   return Buffer.byteLength(text) > mostBytes ? yield* tooLarge() : text
 })

@@ -69,7 +69,14 @@ describe("the settings", () => {
 describe("resolveSettings", () => {
   it("gives the defaults where nothing is set", () => {
     const { notices, settings, table } = resolve({})
-    assert.deepStrictEqual(settings.server, { host: "127.0.0.1", port: 8000, workers: 1, apiPrefix: "/api/v1" })
+    assert.deepStrictEqual(settings.server, {
+      host: "127.0.0.1",
+      port: 8000,
+      workers: 1,
+      apiPrefix: "/api/v1",
+      tls: { cert: undefined, key: undefined },
+      corsOrigins: undefined
+    })
     assert.deepStrictEqual(settings.models, {
       registry: "config/model_registry.yaml",
       store: undefined,
@@ -86,6 +93,8 @@ describe("resolveSettings", () => {
     assert.deepStrictEqual(settings.batching, { maxBatchSize: undefined, window: Duration.zero, queueCapacity: 1024 })
     assert.deepStrictEqual(settings.limits, {
       maxBodyBytes: 8_388_608,
+      headersTimeout: Duration.seconds(15),
+      maxConnections: undefined,
       requestTimeout: Duration.seconds(30),
       runTimeout: Duration.seconds(30)
     })
@@ -195,7 +204,7 @@ describe("resolveSettings", () => {
       "what YAML may not set",
       { yaml: "config: { file: x }" },
       "config/sluice.yaml:1: config: unknown setting: the fields here are server, plugins, models, batching, execution, state, cache, " +
-      "redis, limits, rate_limits, auth, telemetry, shutdown, breaker"
+      "redis, limits, rate_limits, auth, docs, telemetry, shutdown, breaker"
     ],
     [
       "a list in place of the whole",
@@ -272,7 +281,15 @@ describe("notices", () => {
     [
       "an open door",
       { env: { HOST: "0.0.0.0" } },
-      ["HOST is 0.0.0.0 and AUTH_TOKEN is not set: whoever can reach the port needs no key"]
+      [
+        "HOST is 0.0.0.0 and AUTH_TOKEN is not set: requests need the key that is made for this run; set AUTH_TOKEN to " +
+        "keep one, or AUTH_OPEN=true to need none"
+      ]
+    ],
+    [
+      "a door left open on purpose",
+      { env: { HOST: "0.0.0.0", AUTH_OPEN: "true" } },
+      ["HOST is 0.0.0.0 and AUTH_OPEN is true: whoever can reach the port needs no key"]
     ],
     ["a door with a key", { env: { HOST: "0.0.0.0", AUTH_TOKEN: "key" } }, []],
     [
@@ -291,6 +308,45 @@ describe("notices", () => {
   ])("speak of %s", (_, given, notices) => {
     assert.deepStrictEqual(resolve(given).notices, notices)
   })
+})
+
+describe("settings that do not go together", () => {
+  it.each<[string, Readonly<Record<string, string>>, string]>([
+    [
+      "a certificate without a key",
+      { TLS_CERT: "a" },
+      "env TLS_CERT: server.tls.cert: server.tls.key (TLS_KEY) is needed"
+    ],
+    [
+      "a key without a certificate",
+      { TLS_KEY: "a" },
+      "env TLS_KEY: server.tls.key: server.tls.cert (TLS_CERT) is needed"
+    ],
+    [
+      "a CA for a connection that is not encrypted",
+      { REDIS_URL: "redis://cache", REDIS_CA: "a" },
+      "env REDIS_CA: redis.ca: it takes a rediss:// URL"
+    ],
+    ["a CA beside a host", { REDIS_HOST: "cache", REDIS_CA: "a" }, "env REDIS_CA: redis.ca: it takes a rediss:// URL"],
+    [
+      "half a pair for Redis",
+      { REDIS_URL: "rediss://c", REDIS_CERT: "a" },
+      "redis.key (REDIS_KEY) is needed beside it"
+    ],
+    ["the other half", { REDIS_URL: "rediss://c", REDIS_KEY: "a" }, "redis.cert (REDIS_CERT) is needed beside it"],
+    [
+      "one port for two",
+      { PORT: "9000", METRICS_PORT: "9000" },
+      "telemetry.metrics_port: it is server.port (PORT), too"
+    ]
+  ])("are refused: %s", (_, env, sentence) => assert.include(complaint({ env }), sentence))
+
+  it.each([
+    { TLS_CERT: "a", TLS_KEY: "b" },
+    { REDIS_URL: "rediss://cache", REDIS_CA: "a", REDIS_CERT: "b", REDIS_KEY: "c" },
+    { REDIS_CA: "a" },
+    { PORT: "0", METRICS_PORT: "0" }
+  ])("are taken where they do: %o", (env) => assert.isDefined(resolve({ env }).settings))
 })
 
 describe("redisEndpoint", () => {

@@ -3,12 +3,15 @@
  */
 import * as Effect from "effect/Effect"
 import { type ClientRequest, request as nodeRequest } from "node:http"
+import { request as tlsRequest } from "node:https"
 import { TestServer } from "./ServerProcess.ts"
 
 type Body = string | Uint8Array | ReadonlyArray<string | Uint8Array> | Readonly<Record<string, unknown>>
 
 export interface HttpCall {
   readonly port: number
+  /** Over TLS, trusting this certificate alone; plain when left out. */
+  readonly ca?: string
   readonly path: string
   /** POST with a body, else GET, when left out. */
   readonly method?: string
@@ -41,9 +44,10 @@ const send = (request: ClientRequest, body: Body | undefined): void => {
 }
 
 /** Makes one call on a connection of its own. Interrupting it closes the connection, as a client that leaves does. */
-export const http = ({ body, headers, method, path, port }: HttpCall): Effect.Effect<HttpAnswer, Error> =>
+export const http = ({ body, ca, headers, method, path, port }: HttpCall): Effect.Effect<HttpAnswer, Error> =>
   Effect.callback((resume) => {
-    const request = nodeRequest({
+    const request = (ca === undefined ? nodeRequest : tlsRequest)({
+      ...(ca === undefined ? {} : { ca }),
       port,
       path,
       method: method ?? (body === undefined ? "GET" : "POST"),

@@ -131,7 +131,7 @@ export const spawnServer = Effect.fnUntraced(
   }
 )
 
-const listening = /^Sluice listens on http:\/\/\S+:(\d+)$/m
+const listening = /^Sluice listens on https?:\/\/\S+:(\d+)$/m
 
 /** Starts the server and waits until it listens. */
 export const listeningServer = Effect.fnUntraced(function*(options: ServerOptions = {}) {
