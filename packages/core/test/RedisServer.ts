@@ -20,7 +20,7 @@ export interface RedisServer {
   /** It keeps its connections and accepts new ones, and answers nothing. */
   readonly stall: Effect.Effect<void>
   readonly resume: Effect.Effect<void>
-  /** Runs a command on a connection of its own. */
+  /** Runs a command on a connection of its own, without TLS. */
   readonly command: (...parts: readonly [string, ...Array<string>]) => Effect.Effect<unknown>
 }
 
@@ -113,7 +113,7 @@ const serve = Effect.fnUntraced(function*(tls: RedisServerTls | undefined) {
           client.disconnect()
         }
       })
-  }
+  } satisfies RedisServer
 })
 
 export const redisServer: Effect.Effect<RedisServer, never, Scope.Scope> = serve(undefined)
