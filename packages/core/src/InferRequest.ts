@@ -33,6 +33,8 @@ export interface InferRequest {
   readonly timeoutMs: number | undefined
   /** Each item is computed in a batch of its own, so that its answer does not depend on the company it has. */
   readonly consistent?: boolean
+  /** The caller takes the results of some items with the errors of the others. */
+  readonly partial?: boolean
 }
 
 export interface InferredItem {

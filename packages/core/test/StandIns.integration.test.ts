@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Inference } from "@sluice/core/Inference"
 import type { Answered, InferRequest } from "@sluice/core/InferRequest"
-import type { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
+import { CircuitBreaker } from "@sluice/core/resilience/CircuitBreaker"
 import { Rollouts } from "@sluice/core/rollout/Rollouts"
+import { Metrics } from "@sluice/core/telemetry/Metrics"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
@@ -21,7 +22,8 @@ const requestFor = (value: number, rest: Partial<InferRequest> = {}): InferReque
   ...rest
 })
 
-const triple = { ...scripted, options: { factor: 3 } }
+const triple = { ...scripted, options: { factor: 3, sound: true } }
+const sound = { ...scripted, options: { sound: true } }
 const canary = { type: "canary", canary_percentage: 100, target_version: "v2", analysis: { max_error_rate: 0.5 } }
 
 const models = {
@@ -29,9 +31,15 @@ const models = {
   // The canary has all traffic; its default stands in for it.
   tried: {
     default_version: "v1",
-    versions: { v1: scripted, v2: triple },
+    versions: { v1: sound, v2: scripted },
     rollout_strategy: canary,
     fallback: { version: "v1" }
+  },
+  doomed: {
+    default_version: "v1",
+    versions: { v1: scripted, v2: scripted },
+    fallback: { version: "v2" },
+    default_answer: { prediction: "unknown" }
   },
   misled: { default_version: "v1", versions: { v1: scripted }, fallback: { model: "letters" } },
   letters: { default_version: "v1", versions: { v1: letters } }
@@ -66,7 +74,7 @@ describe.each(ways)("a version that cannot answer, by %s", (_, ask) => {
     name: string,
     body: (
       memory: Int32Array
-    ) => Generator<Effect.Effect<unknown, unknown, Inference | CircuitBreaker | Rollouts>, void, never>
+    ) => Generator<Effect.Effect<unknown, unknown, Inference | CircuitBreaker | Metrics | Rollouts>, void, never>
   ) =>
     it.effect(name, () => {
       const memory = sharedCells()
@@ -93,8 +101,40 @@ describe.each(ways)("a version that cannot answer, by %s", (_, ask) => {
     assert.strictEqual(short(yield* ask(requestFor(5, { version: "v1" }))), "CircuitOpen")
   })
 
-  test("is not replaced for one that it failed on", function*() {
-    assert.deepStrictEqual(short(yield* ask(requestFor(orders.fail))), ["numbers@v1", "ModelFailed", undefined])
+  const of = (...values: ReadonlyArray<number>): Partial<InferRequest> => ({
+    input: { _tag: "Items", items: values.map((value) => ({ _tag: "Features", values: [value] })) }
+  })
+
+  test("is replaced for what it failed on, which its circuit and its metrics count", function*() {
+    const answered = yield* ask(requestFor(orders.fail))
+    assert.deepStrictEqual(short(answered), ["numbers@v2", -3, "fallback"])
+    const { failures } = yield* Effect.map(CircuitBreaker, ({ status }) => status("numbers", "v1"))
+    assert.strictEqual(failures, 1)
+    const { body } = yield* Effect.flatMap(Metrics, ({ render }) => render)
+    const counted = `sluice_request_errors_total{model="numbers",version="v1",code="model_failed"} 1\n`
+    assert.isTrue(body.includes(counted), counted)
+    const named = yield* ask(requestFor(orders.fail, { version: "v1" }))
+    assert.deepStrictEqual(short(named), ["numbers@v1", "ModelFailed", undefined])
+  })
+
+  test("is replaced by the registry's answer for what its fallback fails on, too", function*() {
+    const answered = yield* ask(requestFor(0, { model: "doomed", ...of(5, orders.fail) }))
+    assert.deepStrictEqual(short(answered), ["doomed@v1", 10, "unknown", "default"])
+  })
+
+  test("is replaced whole where it failed on some items, unless the caller takes partial results", function*() {
+    const whole = yield* ask(requestFor(0, of(5, orders.fail)))
+    assert.deepStrictEqual(short(whole), ["numbers@v2", 15, -3, "fallback"])
+    const some = yield* ask(requestFor(0, { ...of(5, orders.fail), partial: true }))
+    assert.deepStrictEqual(short(some), ["numbers@v1", 10, "ModelFailed", undefined])
+    const none = yield* ask(requestFor(0, { ...of(orders.fail, orders.fail), partial: true }))
+    assert.deepStrictEqual(short(none), ["numbers@v2", -3, -3, "fallback"])
+  })
+
+  test("is not replaced for tensors that it failed on", function*() {
+    const x = { datatype: "FP32" as const, shape: [1, 1], data: Float32Array.of(orders.fail) }
+    const answered = yield* ask(requestFor(0, { input: { _tag: "Tensors", tensors: { x } } }))
+    assert.deepStrictEqual(short(answered), ["numbers@v1", "ModelFailed", undefined])
   })
 
   test("is not told the answers of its fallback by its rollout", function*() {

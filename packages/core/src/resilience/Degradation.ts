@@ -16,10 +16,12 @@ import type { DegradationEntry, Fallback, Remedy } from "./DegradationEntry.ts"
 /** Why the version that was asked did not answer, where something else may. */
 export type Unavailable = Extract<
   InferenceError,
-  { readonly _tag: "CircuitOpen" | "ModelNotReady" | "Overloaded" | "InstanceLost" | "DeadlineExceeded" }
+  {
+    readonly _tag: "CircuitOpen" | "ModelNotReady" | "ModelFailed" | "Overloaded" | "InstanceLost" | "DeadlineExceeded"
+  }
 >
 
-const isUnavailable = (error: InferenceError): error is Unavailable => {
+const isUnavailable = (error: InferenceError, { input }: InferRequest): error is Unavailable => {
   switch (error._tag) {
     case "CircuitOpen":
     case "ModelNotReady":
@@ -27,19 +29,31 @@ const isUnavailable = (error: InferenceError): error is Unavailable => {
     case "InstanceLost":
     case "DeadlineExceeded":
       return true
-    // Bad input is bad elsewhere too, and what a model fails on may be the input's doing: many failures open its circuit.
+    // Natural items have been checked; that a model fails on raw tensors may be their doing.
+    case "ModelFailed":
+      return input._tag === "Items"
+    // Bad input is bad elsewhere too.
     default:
       return false
   }
 }
 
-/** Undefined where the answer stays as it is. */
-export const unavailableIn = (answered: Answered): Unavailable | undefined => {
-  if (Result.isFailure(answered)) return isUnavailable(answered.failure) ? answered.failure : undefined
-  for (const item of answered.success.items) {
-    if (Result.isFailure(item) && isUnavailable(item.failure)) return item.failure
+/**
+ * Why something else is to answer; undefined where the answer stays as it is. Who takes results of some items with errors of
+ * the others keeps them where the model failed on some only.
+ */
+export const unavailableIn = (answered: Answered, request: InferRequest): Unavailable | undefined => {
+  if (Result.isFailure(answered)) return isUnavailable(answered.failure, request) ? answered.failure : undefined
+  const { items } = answered.success
+  const keepsFailed = request.partial === true && items.some(Result.isSuccess)
+  let found: Unavailable | undefined
+  for (const item of items) {
+    if (Result.isSuccess(item) || !isUnavailable(item.failure, request)) continue
+    // An item that ended an instance decides for all: it may end the fallback's too.
+    if (item.failure._tag === "InstanceLost") return item.failure
+    if (item.failure._tag !== "ModelFailed" || !keepsFailed) found ??= item.failure
   }
-  return undefined
+  return found
 }
 
 /**
@@ -121,7 +135,7 @@ export const defaultResult = (
   const degraded = { kind: "default" as const }
   if (Result.isSuccess(answered)) {
     const items = answered.success.items.map((each) =>
-      Result.isFailure(each) && isUnavailable(each.failure) ? given : each
+      Result.isFailure(each) && isUnavailable(each.failure, request) ? given : each
     )
     return { ...answered.success, items, degraded }
   }

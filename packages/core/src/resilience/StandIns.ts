@@ -139,7 +139,7 @@ export const makeStandIns = ({ metrics, now, registry }: StandInsOptions) => {
       })
     }
     attempt(request, (answered) => {
-      const error = unavailableIn(answered)
+      const error = unavailableIn(answered, request)
       if (error === undefined) return answer(answered)
       proceed({ request, answered, error, startedMs }, remediesFor(degradation, request, error))
     })
@@ -149,7 +149,7 @@ export const makeStandIns = ({ metrics, now, registry }: StandInsOptions) => {
   const infer = Effect.fnUntraced(function*(degradation: DegradationEntry, request: InferRequest, inferOnce: Infer) {
     const startedMs = now()
     const answered = yield* Effect.result(inferOnce(request))
-    const error = unavailableIn(answered)
+    const error = unavailableIn(answered, request)
     if (error === undefined) return yield* Effect.fromResult(answered)
     const unanswered: Unanswered = { request, answered, error, startedMs }
     for (const remedy of remediesFor(degradation, request, error)) {

@@ -32,6 +32,7 @@ const open = new CircuitOpen({ ...ids, retryAfterMs: 5_000 })
 const notReady = new ModelNotReady({ ...ids, state: "loading", retryAfterMs: 1_000 })
 const overloaded = new Overloaded({ ...ids, retryAfterMs: 100 })
 const lost = new InstanceLost({ ...ids, retryAfterMs: 100 })
+const failed = new ModelFailed(ids)
 const late = new DeadlineExceeded({ timeoutMs: 100 })
 
 const fallback = { kind: "fallback", model: "m", version: "v1" } as const
@@ -69,18 +70,28 @@ describe("unavailableIn", () => {
     ["a full queue", Result.fail(overloaded), overloaded],
     ["a passed deadline", Result.fail(late), late],
     ["an item whose instance ended", given(good, Result.fail(lost)), lost],
+    ["an item that the model failed on", given(good, Result.fail(failed)), failed],
+    ["one that it failed on, and one that ended an instance", given(Result.fail(failed), Result.fail(lost)), lost],
     ["an answer", given(good, good), undefined],
-    ["an item that is bad", given(good, Result.fail(new InvalidInput({ detail: "too long" }))), undefined],
-    ["an item that the model failed on", given(Result.fail(new ModelFailed(ids)), good), undefined]
-  ])("of %s", (_, answered, expected) => assert.strictEqual(unavailableIn(answered), expected))
+    ["an item that is bad", given(good, Result.fail(new InvalidInput({ detail: "too long" }))), undefined]
+  ])("of %s", (_, answered, expected) => assert.strictEqual(unavailableIn(answered, request()), expected))
 
   it.each<InferenceError>([
     new MalformedRequest({ detail: "no items" }),
     new InvalidInput({ detail: "no" }),
     new ModelNotFound({ model: "m" }),
-    new VersionNotFound(ids),
-    new ModelFailed(ids)
-  ])("is not what %s says", (error) => assert.isUndefined(unavailableIn(Result.fail(error))))
+    new VersionNotFound(ids)
+  ])("is not what %s says", (error) => assert.isUndefined(unavailableIn(Result.fail(error), request())))
+
+  it("is not that a model failed on tensors, which nothing has checked", () =>
+    assert.isUndefined(unavailableIn(given(Result.fail(failed)), tensors)))
+
+  it("is no single failure for who takes partial results, but that of all items", () => {
+    const partial = request({ partial: true })
+    assert.isUndefined(unavailableIn(given(good, Result.fail(failed)), partial))
+    assert.strictEqual(unavailableIn(given(Result.fail(failed), Result.fail(failed)), partial), failed)
+    assert.strictEqual(unavailableIn(given(good, Result.fail(lost)), partial), lost)
+  })
 })
 
 describe("remediesFor", () => {

@@ -47,7 +47,8 @@ export const toInferRequest = (
     ...cachePolicy(request.use_cache, call.cacheControl),
     priority: request.priority ?? "normal",
     timeoutMs: request.timeout_ms ?? call.timeoutMs,
-    consistent: request.consistent === true
+    consistent: request.consistent === true,
+    partial: request.partial === true
   })
 }
 
