@@ -267,8 +267,9 @@ export class Inference extends Context.Service<Inference, {
         const { request, version } = call
         const { cache: isCached, model, version: name } = version.plan.entry
         if (request.cache !== "bypass" && isCached) return undefined
-        const isClear = breaker.isClear(model, name, registry.entry(model)?.breaker)
-        const refusal = isClear ? undefined : breaker.refusal(model, name)
+        const rules = registry.entry(model)?.breaker
+        const isClear = breaker.isClear(model, name, rules)
+        const refusal = isClear ? undefined : breaker.refusal(model, name, rules)
         if (!isClear && refusal === undefined) return undefined
         let isAnswered = false
         const finish = (answered: Answered): void => {

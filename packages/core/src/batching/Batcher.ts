@@ -9,6 +9,7 @@ import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import type { HostedModel } from "../execution/HostedModel.ts"
 import { monotonicReader } from "../Monotonic.ts"
+import { makeBoundedLog } from "../telemetry/BoundedLog.ts"
 import { withBatchSpan } from "../telemetry/Spans.ts"
 import { BatchQueue } from "./BatchQueue.ts"
 import { makeBatchRun } from "./BatchRun.ts"
@@ -19,6 +20,7 @@ const open = Effect.fnUntraced(function*(hosted: HostedModel, options: QueueOpti
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
   const random = yield* Random.Random
   const id = modelId(model, version)
+  const log = yield* makeBoundedLog
   const runtime: QueueRuntime = {
     now: yield* monotonicReader,
     schedule: (delayMs, wake) => {
@@ -31,7 +33,12 @@ const open = Effect.fnUntraced(function*(hosted: HostedModel, options: QueueOpti
       version,
       signature: hosted.signature,
       padding,
-      report: (reason) => runFork(Effect.logError(`${id} failed on a batch: ${reason}`))
+      report: (reason) =>
+        log(
+          "failed",
+          Effect.logError(`${id} failed on a batch: ${reason}`),
+          (count) => Effect.logError(`${id} failed on ${count} more batches, on the last one: ${reason}`)
+        )
     }),
     traced: (spans, size, start) => {
       const batch = Effect.callback<void>((resume) => start(() => resume(Effect.void)))

@@ -9,6 +9,7 @@ import * as Layer from "effect/Layer"
 import * as EffectRedis from "effect/persistence/Redis"
 import * as Redacted from "effect/Redacted"
 import type { Redis as Client } from "ioredis"
+import { makeBoundedLog } from "../telemetry/BoundedLog.ts"
 import { CacheStoreHealth } from "./CacheStoreHealth.ts"
 
 /** What TLS takes beside a `rediss://` URL, each in PEM. */
@@ -71,18 +72,25 @@ const open = Effect.fnUntraced(function*(address: RedisAddress) {
   )
 })
 
-/** Follows the connection and logs each change of its state once, not each attempt. */
+/** Follows the connection and logs each change of its state once, not each attempt; those of one that comes and goes are summed. */
 const watch = Effect.fnUntraced(function*(client: Client) {
-  const log = Effect.runForkWith(yield* Effect.context<never>())
+  const log = yield* makeBoundedLog
   const where = whereOf(client)
   let state: "connecting" | "ready" | "degraded" = "connecting"
+  const changed = (line: Effect.Effect<void>): void =>
+    log("connection", line, (count) =>
+      Effect.logWarning(
+        `redis at ${where} came and went, ${count} more changes, and is ${
+          state === "ready" ? "connected" : "not reachable"
+        } now`
+      ))
   client.on("ready", () => {
-    if (state !== "ready") log(Effect.logInfo(`redis at ${where} is connected`))
+    if (state !== "ready") changed(Effect.logInfo(`redis at ${where} is connected`))
     state = "ready"
   })
   const lost = (reason: string): void => {
     if (state !== "degraded") {
-      log(Effect.logWarning(`redis at ${where} is not reachable, going on without it: ${reason}`))
+      changed(Effect.logWarning(`redis at ${where} is not reachable, going on without it: ${reason}`))
     }
     state = "degraded"
   }

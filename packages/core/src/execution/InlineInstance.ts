@@ -13,6 +13,7 @@ import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { monotonicReader } from "../Monotonic.ts"
+import { makeBoundedLog } from "../telemetry/BoundedLog.ts"
 import type { Instance, RunResult } from "./HostedModel.ts"
 import { StopTimeout } from "./ModelWorker.ts"
 import { countRun } from "./RunTime.ts"
@@ -47,7 +48,9 @@ const reasonOf = (cause: Cause.Cause<PluginError>): string => {
 /** Loads and warms the model in this thread. When the scope closes, it takes no more batches, and ends those it has. */
 export const openInline = Effect.fnUntraced(function*({ load, model: name, ran, version }: InlineOptions) {
   const runFork = Effect.runForkWith(yield* Effect.context<never>())
+  const log = yield* makeBoundedLog
   const now = yield* monotonicReader
+  const id = modelId(name, version)
   const stopTimeout = yield* StopTimeout
   const model = yield* load
   for (const batch of model.warmup ?? [zeroRow(model.signature)]) yield* model.run(batch)
@@ -70,7 +73,12 @@ export const openInline = Effect.fnUntraced(function*({ load, model: name, ran, 
     if (Exit.isSuccess(exit)) {
       settle(Result.succeed({ outputs: exit.value, computeMs }))
     } else {
-      runFork(Effect.logError(`a batch of ${modelId(name, version)} failed: ${reasonOf(exit.cause)}`))
+      const reason = reasonOf(exit.cause)
+      log(
+        "failed",
+        Effect.logError(`a batch of ${id} failed: ${reason}`),
+        (count) => Effect.logError(`${count} more batches of ${id} failed, the last one: ${reason}`)
+      )
       settle(Result.fail(new ModelFailed({ model: name, version })))
     }
     next()

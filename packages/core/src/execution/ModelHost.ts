@@ -13,6 +13,7 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
+import { makeBoundedLog } from "../telemetry/BoundedLog.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 import type { HostedModel, Instance, RunError } from "./HostedModel.ts"
 import { type CallError, type ModelWorker, WorkerLost } from "./ModelWorker.ts"
@@ -66,7 +67,8 @@ const openOn = (pool: WorkerPool["Service"], metrics: Metrics["Service"]) => {
   return Effect.fnUntraced(function*(spec: LoadSpec, plan: ThreadPlan, options: OpenOptions) {
     const { model, version } = spec
     const { runTimeoutMs } = options
-    const runFork = Effect.runForkWith(yield* Effect.context<never>())
+    const named = modelId(model, version)
+    const log = yield* makeBoundedLog
     const first = yield* Deferred.make<LoadedModel, LoadFailed>()
     const failing = new Map<number, string>()
     let living: ReadonlyArray<Instance> = []
@@ -85,7 +87,11 @@ const openOn = (pool: WorkerPool["Service"], metrics: Metrics["Service"]) => {
         : pool.dedicated(plan.isolation)
 
     const toRunError = (error: CallError): RunError => {
-      runFork(Effect.logError(`a batch of ${modelId(model, version)} failed: ${error.reason}`))
+      log(
+        "failed",
+        Effect.logError(`a batch of ${named} failed: ${error.reason}`),
+        (count) => Effect.logError(`${count} more batches of ${named} failed, the last one: ${error.reason}`)
+      )
       return error._tag === "WorkerLost"
         ? new InstanceLost({ model, version, retryAfterMs: replacementMs })
         : new ModelFailed({ model, version })
@@ -158,7 +164,11 @@ const openOn = (pool: WorkerPool["Service"], metrics: Metrics["Service"]) => {
         if (yield* Deferred.fail(first, new LoadFailed({ reason }))) return
         const delay = restartDelayMs(++ends)
         metrics.workerRestarted(model, version)
-        yield* Effect.logWarning(`an instance of ${modelId(model, version)} ended: ${reason}. Restart in ${delay} ms`)
+        log(
+          "ended",
+          Effect.logWarning(`an instance of ${named} ended: ${reason}. Restart in ${delay} ms`),
+          (count) => Effect.logWarning(`instances of ${named} ended ${count} more times, the last one: ${reason}`)
+        )
         if (isFailing(ends)) {
           yield* setFailing(slot, `its instances end again and again, the last one because ${reason}`)
         }

@@ -13,12 +13,12 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Breaker from "effect/persistence/CircuitBreaker"
 import * as Scope from "effect/Scope"
+import { makeBoundedLog } from "../telemetry/BoundedLog.ts"
 import { type CircuitState, Metrics } from "../telemetry/Metrics.ts"
 import { type BreakerEntry, type BreakerRules, rulesOf, tripPolicyOf } from "./BreakerRules.ts"
 import { makeCircuitExchange } from "./CircuitExchange.ts"
 import { CircuitSharing } from "./CircuitSharing.ts"
 import { type CircuitChange, circuitKey, type CircuitStatus, makeCircuitStore } from "./CircuitStore.ts"
-import { summaryIntervalMs, TransitionLog } from "./TransitionLog.ts"
 
 /** What a call says of the model's health. `ignored`: nothing, as when the caller left or sent what no model could take. */
 export type CallOutcome = "success" | "failure" | "ignored"
@@ -47,7 +47,7 @@ export class CircuitBreaker extends Context.Service<CircuitBreaker, {
    */
   readonly isClear: (model: string, version: string, rules?: BreakerEntry) => boolean
   /** What `guard` would fail with now; undefined where it would let a call through. */
-  readonly refusal: (model: string, version: string) => CircuitOpen | undefined
+  readonly refusal: (model: string, version: string, rules?: BreakerEntry) => CircuitOpen | undefined
   /** Tells the circuit what came of a call that went without `guard`. */
   readonly record: (outcome: CallOutcome, model: string, version: string, rules?: BreakerEntry) => Effect.Effect<void>
   readonly state: (model: string, version: string) => Effect.Effect<CircuitState>
@@ -101,11 +101,10 @@ const make = Effect.fnUntraced(function*(defaults: BreakerRules) {
   const metrics = yield* Metrics
   const clock = yield* Clock.Clock
   const scope = yield* Effect.scope
-  const runFork = Effect.runForkWith(yield* Effect.context<never>())
   const now = (): number => clock.currentTimeMillisUnsafe()
   const peer = yield* (yield* CircuitSharing).join
-  const exchange = peer === undefined ? undefined : yield* makeCircuitExchange(peer, now)
-  const log = new TransitionLog()
+  const log = yield* makeBoundedLog
+  const exchange = peer === undefined ? undefined : yield* makeCircuitExchange(peer, now, log)
 
   /** The circuits with a failure on record, and those that are not closed. */
   const disturbed = new Set<string>()
@@ -115,15 +114,6 @@ const make = Effect.fnUntraced(function*(defaults: BreakerRules) {
     return outcome
   }
 
-  const summarise = (key: string, id: string) =>
-    Effect.suspend(() =>
-      Effect.logWarning(
-        `circuit of ${id} changed ${log.summary(key)} more times, and is ${
-          circuits.status(key).state.replace("_", " ")
-        } now`
-      )
-    ).pipe(Effect.delay(summaryIntervalMs), Effect.forkIn(scope))
-
   const onChange = (change: CircuitChange): void => {
     const { from, key, to } = change
     const [id, model, version] = namesIn(key)
@@ -131,17 +121,17 @@ const make = Effect.fnUntraced(function*(defaults: BreakerRules) {
     else disturbed.add(key)
     metrics.recorder(model, version).circuitTransition(from, to)
     exchange?.changed(change)
-    const told = log.note(key, now())
-    if (told === "sum") runFork(summarise(key, id))
-    else if (told === "tell") {
-      const sentence = sentenceOf(id, change) + (change.isOwn ? "" : ", as another process found")
-      runFork(to === "open" ? Effect.logWarning(sentence) : Effect.logInfo(sentence))
-    }
+    const sentence = sentenceOf(id, change) + (change.isOwn ? "" : ", as another process found")
+    log(key, to === "open" ? Effect.logWarning(sentence) : Effect.logInfo(sentence), (count) => {
+      const state = circuits.status(key).state.replace("_", " ")
+      return Effect.logWarning(`circuit of ${id} changed ${count} more times, and is ${state} now`)
+    })
   }
 
   const circuits = yield* makeCircuitStore({
     now,
     probeWaitMs: Math.min(probeWaitMs, Duration.toMillis(defaults.openDuration)),
+    openForMs: Duration.toMillis(defaults.openDuration),
     onChange,
     claimProbe: exchange?.claimProbe,
     onProbeIgnored: (key) => exchange?.probeIgnored(key)
@@ -168,8 +158,14 @@ const make = Effect.fnUntraced(function*(defaults: BreakerRules) {
     )
   }
 
-  const refusal = (model: string, version: string): CircuitOpen | undefined => {
+  /** What another process told of this circuit is held against these rules. */
+  const goBy = (key: string, entry: BreakerEntry | undefined): void => {
+    if (disturbed.has(key)) circuits.openFor(key, Duration.toMillis(entry?.openDuration ?? defaults.openDuration))
+  }
+
+  const refusal = (model: string, version: string, entry?: BreakerEntry): CircuitOpen | undefined => {
     const key = keyOf(model, version)
+    goBy(key, entry)
     const waitMs = disturbed.has(key) ? circuits.refusedForMs(key) : undefined
     return waitMs === undefined ? undefined : new CircuitOpen({ model, version, retryAfterMs: Math.ceil(waitMs) })
   }
@@ -181,7 +177,10 @@ const make = Effect.fnUntraced(function*(defaults: BreakerRules) {
     ) => {
       const key = keyOf(model, version)
       return Effect.flatMap(
-        breakerOf(rules),
+        Effect.suspend(() => {
+          goBy(key, rules)
+          return breakerOf(rules)
+        }),
         (breaker) => breaker.execute(effect, { key, classify: (exit) => outcomeOf(note(key, classify(exit))) })
       ).pipe(
         Effect.catchIf(

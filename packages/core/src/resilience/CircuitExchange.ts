@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
+import type { BoundedLog } from "../telemetry/BoundedLog.ts"
 import type { CircuitNews, CircuitPeer, CircuitSharingError, ProbeClaim } from "./CircuitSharing.ts"
 import type { CircuitChange } from "./CircuitStore.ts"
 
@@ -19,7 +20,11 @@ interface Opened {
 }
 type Untold = Opened | { readonly state: "closed" } | { readonly state: "ignored" }
 
-export const makeCircuitExchange = Effect.fnUntraced(function*(peer: CircuitPeer, now: () => number) {
+export const makeCircuitExchange = Effect.fnUntraced(function*(
+  peer: CircuitPeer,
+  now: () => number,
+  log: BoundedLog
+) {
   const something = yield* Latch.make(false)
   /** By key, the last of it only. */
   const untold = new Map<string, Untold>()
@@ -44,8 +49,14 @@ export const makeCircuitExchange = Effect.fnUntraced(function*(peer: CircuitPeer
     }
   })
 
-  /** The connection says in the log that it is lost; each process goes on by itself meanwhile. */
-  const unheard = (error: CircuitSharingError) => Effect.logDebug(error.message, error.cause)
+  /** Each process goes on by itself meanwhile. That the connection is lost, the connection says in the log. */
+  const unheard = (error: CircuitSharingError): Effect.Effect<void> => {
+    const { message, reason } = error
+    if (reason === "failed") return Effect.logDebug(message, error.cause)
+    return Effect.sync(() =>
+      log("refused", Effect.logWarning(message), (count) => Effect.logWarning(`${message}; ${count} more times`))
+    )
+  }
 
   return {
     /** A circuit of this process changed by what it found out itself. */

@@ -21,6 +21,8 @@ export type ProbeClaim =
 /** The others could not be told, or asked. */
 export class CircuitSharingError extends Data.TaggedError("CircuitSharingError")<{
   readonly operation: "publish" | "changes" | "claim" | "release"
+  /** `refused`: what was asked answered with an error, such as to a key of another type. */
+  readonly reason: "refused" | "failed"
   readonly cause: unknown
 }> {
   override get message() {

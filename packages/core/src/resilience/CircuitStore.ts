@@ -44,6 +44,8 @@ export interface CircuitStoreOptions {
   readonly now: () => number
   /** How long is waited for while another call probes. */
   readonly probeWaitMs: number
+  /** How long a circuit is open in milliseconds, where nothing else is known of it: see `openFor`. */
+  readonly openForMs: number
   readonly onChange: (change: CircuitChange) => void
   /** Asks whether this process may probe; undefined where there is no other. */
   readonly claimProbe: ((key: string) => Effect.Effect<ProbeClaim>) | undefined
@@ -60,6 +62,10 @@ interface Circuit {
   epoch: number
   state: CircuitState
   openUntilMs: number
+  /** When another process' word opened it; undefined where this one's own did. */
+  heardAtMs: number | undefined
+  /** How long its rules let it be open. */
+  openForMs: number
   openedAtMs: number | undefined
   transitions: number
   failures: number
@@ -69,11 +75,13 @@ interface Circuit {
   probe: number | undefined
 }
 
-const newCircuit = (key: string): Circuit => ({
+const newCircuit = (key: string, openForMs: number): Circuit => ({
   key,
   epoch: 0,
   state: "closed",
   openUntilMs: 0,
+  heardAtMs: undefined,
+  openForMs,
   openedAtMs: undefined,
   transitions: 0,
   failures: 0,
@@ -89,7 +97,7 @@ const states: Readonly<Record<Breaker.State["_tag"], CircuitState>> = {
 }
 
 export const makeCircuitStore = Effect.fnUntraced(function*(options: CircuitStoreOptions) {
-  const { claimProbe, now, onChange, onProbeIgnored, probeWaitMs } = options
+  const { claimProbe, now, onChange, onProbeIgnored, openForMs, probeWaitMs } = options
   const memory = yield* Breaker.CircuitBreakerStore.pipe(
     Effect.provide(Layer.fresh(Breaker.layerStoreMemory()))
   )
@@ -98,7 +106,7 @@ export const makeCircuitStore = Effect.fnUntraced(function*(options: CircuitStor
   const circuitOf = (key: string): Circuit => {
     const known = circuits.get(key)
     if (known !== undefined) return known
-    const circuit = newCircuit(key)
+    const circuit = newCircuit(key, openForMs)
     circuits.set(key, circuit)
     return circuit
   }
@@ -109,6 +117,7 @@ export const makeCircuitStore = Effect.fnUntraced(function*(options: CircuitStor
     const from = circuit.state
     circuit.state = to
     circuit.openUntilMs = now() + retryAfterMs
+    circuit.heardAtMs = undefined
     if (to === "closed") {
       circuit.failures = 0
       circuit.recent.length = 0
@@ -146,7 +155,10 @@ export const makeCircuitStore = Effect.fnUntraced(function*(options: CircuitStor
   /** Until a call may be let through, in milliseconds; undefined where one may now. */
   const waitMs = (circuit: Circuit): number | undefined => {
     if (circuit.state === "closed") return undefined
-    const leftMs = circuit.openUntilMs - now()
+    const { heardAtMs, openForMs, openUntilMs } = circuit
+    // What was heard holds no longer than the circuit's own rules would.
+    const untilMs = heardAtMs === undefined ? openUntilMs : Math.min(openUntilMs, heardAtMs + openForMs)
+    const leftMs = untilMs - now()
     if (leftMs > 0) return leftMs
     return circuit.isClaiming || circuit.probe !== undefined ? probeWaitMs : undefined
   }
@@ -166,6 +178,7 @@ export const makeCircuitStore = Effect.fnUntraced(function*(options: CircuitStor
           if (claim._tag === "Granted") return enter(circuit)
           if (claim._tag === "Held") {
             circuit.openUntilMs = now() + claim.retryAfterMs
+            circuit.heardAtMs = undefined
             return admit(key)
           }
           const { news } = claim
@@ -215,11 +228,14 @@ export const makeCircuitStore = Effect.fnUntraced(function*(options: CircuitStor
       if (news.openForMs <= 0) return
       const circuit = circuitOf(key)
       beginAnew(circuit)
-      const openFor = Duration.millis(news.openForMs)
       const { generation } = yield* memory.admit(memoryKey(circuit))
       const tripPolicy = Breaker.consecutive(1)
+      // How long it is open is counted here.
+      const openFor = Duration.zero
       yield* memory.record({ key: memoryKey(circuit), generation, outcome: "Failure", tripPolicy, openFor })
-      move(circuit, "open", news.openForMs, false)
+      move(circuit, "open", Math.min(news.openForMs, circuit.openForMs), false)
+      circuit.openUntilMs = now() + news.openForMs
+      circuit.heardAtMs = now()
     }).pipe(Effect.scoped, Effect.orDie)
 
   const statusOf = (circuit: Circuit): CircuitStatus => ({
@@ -246,10 +262,15 @@ export const makeCircuitStore = Effect.fnUntraced(function*(options: CircuitStor
       return circuit === undefined ? undefined : waitMs(circuit)
     },
     hear,
+    /** Says how long the circuit's rules let it be open: for no longer does it go by what it heard. */
+    openFor: (key: string, ms: number): void => {
+      const circuit = circuits.get(key)
+      if (circuit !== undefined) circuit.openForMs = ms
+    },
     /** Closes a circuit by an operator's word. */
     reset: (key: string): void => close(key, true),
     /** How a circuit stands: closed where it never was called. */
-    status: (key: string): CircuitStatus => statusOf(circuits.get(key) ?? newCircuit(key)),
+    status: (key: string): CircuitStatus => statusOf(circuits.get(key) ?? newCircuit(key, openForMs)),
     /** Those that were called. */
     statuses: (): ReadonlyArray<CircuitStatus> => [...circuits.values()].map(statusOf)
   }

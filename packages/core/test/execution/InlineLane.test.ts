@@ -110,6 +110,26 @@ describe("withInlineLane", () => {
     }
   })
 
+  it.effect("writes a few lines of a model that fails again and again, and then their count", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make<unknown, void>(({ message }) => {
+      lines.push(String(message))
+    })
+    return Effect.gen(function*() {
+      let isWarm = false
+      const { lane } = yield* laneOf(inWorker(short), (inputs) => {
+        if (isWarm) return Effect.fail(new PluginError({ reason: "odd" }))
+        isWarm = true
+        return Effect.succeed(doubled(inputs))
+      })
+      assert.isTrue(lane.instances()[0]?.inline)
+      for (let i = 0; i < 50; i++) assert.strictEqual(numbers(yield* runOn(lane, 1)), "ModelFailed")
+      yield* TestClock.adjust("10 seconds")
+      assert.lengthOf(lines, 6)
+      assert.match(lines[5] ?? "", /^45 more batches of tiny@v1 failed, the last one: .*odd/)
+    }).pipe(Effect.scoped, Effect.provide(Logger.layer([logger])))
+  })
+
   test("leaves a model in its workers that cannot be loaded here", function*() {
     const refusal = Effect.fail(new PluginError({ reason: "no room" }))
     const { lane, lanes } = yield* laneOf(inWorker(short), deferred, refusal)

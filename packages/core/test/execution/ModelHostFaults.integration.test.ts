@@ -59,6 +59,25 @@ const healthLog = () => {
   return { log, onHealth: (health: Health) => Effect.sync(() => void log.push(health)) }
 }
 
+describe("an instance whose runs fail again and again", () => {
+  it.effect("is told of in a few lines, and then by their count", () => {
+    const lines: Array<string> = []
+    const logger = Logger.make<unknown, void>(({ message }) => {
+      lines.push(String(message))
+    })
+    return Effect.gen(function*() {
+      const hosted = yield* open()
+      for (let i = 0; i < 50; i++) {
+        assert.strictEqual((yield* Effect.flip(run(hosted, orders.fail)))._tag, "ModelFailed")
+        assert.deepStrictEqual(yield* run(hosted, 1), [2])
+      }
+      yield* TestClock.adjust("10 seconds")
+      assert.lengthOf(lines, 6)
+      assert.match(lines[5] ?? "", /^45 more batches of scripted@v1 failed, the last one: .*a poisoned row/)
+    }).pipe(Effect.provide(hostLayer), Effect.provide(Logger.layer([logger])), Effect.scoped)
+  })
+})
+
 describe("an instance in a process of its own", () => {
   test("computes, in no thread of this process", function*() {
     const hosted = yield* open({ factor: 3 }, inProcess)

@@ -168,6 +168,20 @@ describe("CircuitBreaker", () => {
       openDuration: Duration.seconds(2)
     }))))
 
+  it.effect("opens by a rate, and never by failures in a row, for a model that fails every second call", () => {
+    const alternating = times(50)(Effect.andThen(fail, succeed))
+    return Effect.gen(function*() {
+      yield* Effect.provide(
+        Effect.andThen(alternating, Effect.map(stateOf(), (state) => assert.strictEqual(state, "closed"))),
+        layer()
+      )
+      yield* Effect.provide(
+        Effect.andThen(alternating, Effect.map(stateOf(), (state) => assert.strictEqual(state, "open"))),
+        layer({ policy: "rate" })
+      )
+    })
+  })
+
   it.effect("goes by the rules of a model's entry where it has some", () =>
     Effect.gen(function*() {
       const rules = { ...nothingSaid, failures: 2, openDuration: Duration.seconds(1) }

@@ -27,12 +27,14 @@ export const ids = { model: "m", version: "v1" }
 export const openFor = Duration.millis(600)
 const rules: BreakerRules = { ...defaultBreakerRules, failures: 3, openDuration: openFor }
 
-/** The circuits of one process; they end with the scope. */
-export const process = Layer.build(
-  Layer.fresh(CircuitBreaker.layer(rules)).pipe(
-    Layer.provide([Metrics.layer({ enabled: false }), Logger.layer([])])
-  )
-).pipe(Effect.flatMap((context) => Effect.provide(CircuitBreaker, context)))
+/** The circuits of one process, which writes to this log; they end with the scope. */
+export const processIn = (log: Layer.Layer<never>, openDuration = openFor) =>
+  Layer.build(
+    Layer.fresh(CircuitBreaker.layer({ ...rules, openDuration })).pipe(
+      Layer.provide([Metrics.layer({ enabled: false }), log])
+    )
+  ).pipe(Effect.flatMap((context) => Effect.provide(CircuitBreaker, context)))
+export const process = processIn(Logger.layer([]))
 
 type Process = CircuitBreaker["Service"]
 

@@ -1,9 +1,9 @@
 /**
- * Which changes of a circuit get a line in the log of their own: the first ones do, and those of a circuit that goes on
- * changing are summed, a line an interval. Pure.
+ * Which of the things that happen again and again get a line in the log of their own: the first ones do, and those of what
+ * goes on happening are summed, a line an interval. Pure.
  */
 
-/** So many changes are told at once, until the circuit has been quiet for an interval. */
+/** So many are told at once, until it has been quiet for an interval. */
 const toldAtOnce = 5
 export const summaryIntervalMs = 10_000
 
@@ -14,10 +14,10 @@ interface Burst {
   summed: number
 }
 
-export class TransitionLog {
+export class LogBursts {
   readonly #bursts = new Map<string, Burst>()
 
-  /** A circuit changed. `tell`: it gets a line. `sum`: it does not, and a summary is due in an interval. `keep`: one is already. */
+  /** It happened to this key. `tell`: it gets a line. `sum`: it does not, and a summary is due in an interval. `keep`: one is already. */
   note(key: string, nowMs: number): "tell" | "sum" | "keep" {
     const known = this.#bursts.get(key)
     const isOver = known !== undefined && known.summed === 0 && nowMs - known.lastMs > summaryIntervalMs
@@ -32,7 +32,7 @@ export class TransitionLog {
     return burst.summed === 1 ? "sum" : "keep"
   }
 
-  /** How many changes the summary that is due now tells of. */
+  /** How many the summary that is due now tells of. */
   summary(key: string): number {
     const burst = this.#bursts.get(key)
     if (burst === undefined) return 0
