@@ -12,6 +12,7 @@ import * as TestClock from "effect/testing/TestClock"
 import { type BreakerEntry, type BreakerRules, defaultBreakerRules } from "../../src/resilience/BreakerRules.ts"
 import { type CallOutcome, CircuitBreaker } from "../../src/resilience/CircuitBreaker.ts"
 import { CircuitSharing } from "../../src/resilience/CircuitSharing.ts"
+import { layerMemory } from "../../src/resilience/CircuitSharingMemory.ts"
 import { Metrics } from "../../src/telemetry/Metrics.ts"
 
 const ids = { model: "m", version: "v1" }
@@ -192,6 +193,29 @@ describe("CircuitBreaker", () => {
       assert.strictEqual(yield* guard(Effect.succeed("fine"), { rules }), "fine")
       assert.strictEqual(yield* stateOf(), "closed")
     }).pipe(Effect.provide(layer())))
+
+  it.effect("holds what another process told against the rules of the model's entry, be they shorter or longer", () =>
+    Effect.gen(function*() {
+      const process = Effect.flatMap(
+        Layer.build(Layer.fresh(CircuitBreaker.layer(defaultBreakerRules))),
+        (context) => Effect.provide(CircuitBreaker, context)
+      )
+      const [a, b] = [yield* process, yield* process]
+      const lasting = (seconds: number) => ({ ...once, openDuration: Duration.seconds(seconds) })
+      const waits = (seconds: number) => b.refusal("m", "v1", lasting(seconds))?.retryAfterMs
+      yield* Effect.exit(a.guard(Effect.fail("broken"), { ...ids, rules: lasting(60) }))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(b.status("m", "v1").state, "open")
+      const longer = waits(60) ?? 0
+      assert.isTrue(longer > 50_000 && longer <= 60_000, `told to wait ${longer} ms`)
+      const shorter = waits(2) ?? 0
+      assert.isTrue(shorter > 0 && shorter <= 2_000, `told to wait ${shorter} ms`)
+      yield* TestClock.adjust("2 seconds")
+      yield* b.guard(Effect.void, { ...ids, rules: lasting(2) })
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(Layer.mergeAll(layerMemory, Metrics.layer({ enabled: false }), Logger.layer([])))
+    ))
 
   it.effect("opens by a smaller window than the calls that it needs, when the window is full", () =>
     Effect.gen(function*() {
