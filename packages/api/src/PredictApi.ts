@@ -7,7 +7,7 @@ import { PredictResponse } from "@sluice/domain/PredictResponse"
 import * as HttpApiEndpoint from "effect/http-api/HttpApiEndpoint"
 import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as Schema from "effect/Schema"
-import { inferenceProblems, malformedProblem, readProblems, storeProblem } from "./Problem.ts"
+import { inferenceProblems, malformedProblem, notFoundProblem, readProblems, storeProblem } from "./Problem.ts"
 
 /** The older name's request: `model_path` is an alias of `model`, for paths that the registry lists. */
 export const LegacyPredictRequest = Schema.Struct({
@@ -89,11 +89,11 @@ export const PredictApi = HttpApiGroup.make("predict").add(
   HttpApiEndpoint.delete("cacheClear", "/inference/cache/clear", {
     query: {
       /** Whose predictions are forgotten; all of them when left out. */
-      model: Schema.optionalKey(Schema.String),
+      model: Schema.optionalKey(Schema.NonEmptyString),
       models: Schema.optionalKey(Schema.Literals(["true", "false"]))
     },
     success: CacheCleared,
-    error: [malformedProblem, ...readProblems, storeProblem]
+    error: [malformedProblem, notFoundProblem, ...readProblems, storeProblem]
   }),
   HttpApiEndpoint.get("inferenceHealth", "/inference/health", { success: ServiceHealth, error: readProblems })
 )

@@ -71,4 +71,4 @@ export const readProblems = [
   problem(500, "A fault of the server")
 ] as const
 
-export const storeProblem = problem(503, "The cache's store does not answer: see Retry-After")
+export const storeProblem = problem(503, "The cache's store does not answer, or refuses: see Retry-After")

@@ -166,7 +166,7 @@ export const errorCatalogue: Readonly<Record<SluiceError["_tag"], CatalogueEntry
     code: "cache_unavailable",
     status: 503,
     title: "Cache unavailable",
-    meaning: "The store behind the prediction cache (Redis) does not answer. Predictions go on without it.",
+    meaning: "The store behind the prediction cache (Redis) does not answer, or refuses. Predictions go on without it.",
     remedy: "Bring the store back, and send the request again."
   },
   ChangeIncomplete: {

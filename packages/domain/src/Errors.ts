@@ -175,7 +175,7 @@ export class DeadlineExceeded extends Schema.TaggedError<DeadlineExceeded>()("De
 
 export class CacheUnavailable extends Schema.TaggedError<CacheUnavailable>()("CacheUnavailable", { retryAfterMs }) {
   override get message() {
-    return "the cache's store does not answer, so nothing was cleared: try again when it is back"
+    return "the cache's store does not answer or refuses, so what it keeps may still be given: clear again when it is back"
   }
 }
 

@@ -7,6 +7,7 @@ import { PredictionCache } from "@sluice/core/cache/PredictionCache"
 import { AuditLog } from "@sluice/core/registry/AuditLog"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import { RegistryHost } from "@sluice/core/registry/RegistryHost"
+import { ModelNotFound } from "@sluice/domain/Errors"
 import { PredictRequest } from "@sluice/domain/PredictRequest"
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
@@ -60,6 +61,9 @@ export const predictHandlers = (api: SluiceApi) =>
       })
 
       const clear = Effect.fnUntraced(function*(model: string | undefined, withModels: boolean) {
+        if (model !== undefined && registry.entry(model) === undefined) {
+          return yield* new ModelNotFound({ model: model.slice(0, 200) })
+        }
         const cleared = yield* control.clearPredictions(model)
         if (!withModels) return json({ cleared })
         const { by, requestId } = yield* currentCaller

@@ -272,6 +272,8 @@ const platform = (it: It) => {
       const clearOf = (model: string) =>
         call({ method: "DELETE", path: `/api/v1/inference/cache/clear?model=${model}` })
       assert.deepStrictEqual((yield* clearOf("iris")).json(), { cleared: 0 })
+      const statuses = Effect.forEach(["", "nosuch", "*", "%7C", "sentiment:v1"], clearOf)
+      assert.deepStrictEqual((yield* statuses).map(({ status }) => status), [400, 404, 404, 404, 404])
       assert.deepStrictEqual((yield* clearOf("sentiment")).json(), { cleared: 2 })
       assert.deepStrictEqual((yield* clear).json(), { cleared: 0 })
     }))
