@@ -9,7 +9,7 @@ import type { CacheNamespace } from "./cache/CacheKey.ts"
 import type { Freshness } from "./cache/Freshness.ts"
 import type { CacheAnswer } from "./cache/PredictionCache.ts"
 import type { InferRequest, InferResult } from "./InferRequest.ts"
-import { decodeItem, inPlace } from "./ItemCodec.ts"
+import { decodeItem, inPlace, type StoredAnswers } from "./ItemCodec.ts"
 import type { ItemOutput } from "./ItemOutput.ts"
 import type { ServedVersion } from "./registry/ServedVersion.ts"
 import type { CallOutcome } from "./resilience/CircuitBreaker.ts"
@@ -106,11 +106,16 @@ const unavailable: ReadonlySet<InferenceError["_tag"]> = new Set([
   "DeadlineExceeded"
 ])
 
-/** What an entry is kept under: whoever wants its answer whatever its company is given none that was computed in company. */
-export const cacheNamespaceOf = ({ request, version: { cacheNamespace, plan } }: InferCall): CacheNamespace =>
-  request.consistent === true && !plan.batchInvariant
-    ? { ...cacheNamespace, fingerprint: `${cacheNamespace.fingerprint}.alone` }
-    : cacheNamespace
+/**
+ * What an entry is kept under; undefined while nothing is. Whoever wants its answer whatever its company is given none that
+ * was computed in company.
+ */
+export const cacheNamespaceOf = ({ request, version }: InferCall): CacheNamespace | undefined => {
+  const namespace = version.cacheNamespace()
+  return namespace !== undefined && request.consistent === true && !version.plan.batchInvariant
+    ? { ...namespace, fingerprint: `${namespace.fingerprint}.alone` }
+    : namespace
+}
 
 /** What the cache may answer with: no more past its time than the registry says. */
 export const freshnessOf = ({ request: { freshness }, version }: InferCall): Freshness | undefined => {
@@ -133,7 +138,8 @@ const nowhere: ReadonlyArray<boolean> = []
 export const inferResult = (
   { request, startedMs, timings, version }: InferCall,
   { ageMs, hits, outcomes: computed, stale, status: cacheStatus }: CacheAnswer<InferenceError>,
-  now: () => number
+  now: () => number,
+  stored?: StoredAnswers
 ): InferResult => {
   const decodingMs = now()
   const total = decodingMs - startedMs
@@ -141,7 +147,7 @@ export const inferResult = (
   const items = computed.map((item, i) =>
     Result.isFailure(item)
       ? Result.fail(inPlace(item.failure, i))
-      : decodeItem(version, item.success, natural, hits[i] ?? false, total)
+      : decodeItem(version, item.success, natural, hits[i] ?? false, total, stored)
   )
   version.metrics.stage("decode", (now() - decodingMs) / 1000)
   const { entry: { model, version: name }, spec: { precision } } = version.plan

@@ -30,7 +30,7 @@ import {
   uncached
 } from "./InferCall.ts"
 import { type Answered, failureIn, type InferRequest, type InferResult } from "./InferRequest.ts"
-import { encodeUnit, type Unit, unitsOf } from "./ItemCodec.ts"
+import { encodeUnit, StoredAnswers, type Unit, unitsOf } from "./ItemCodec.ts"
 import { monotonicReader } from "./Monotonic.ts"
 import { ModelRegistry, type NotServed } from "./registry/ModelRegistry.ts"
 import type { ServedVersion } from "./registry/ServedVersion.ts"
@@ -142,9 +142,6 @@ export class Inference extends Context.Service<Inference, {
         const error = failureIn(answered)
         const seconds = (now() - startedMs) / 1000
         version.metrics.request(seconds, error === undefined ? undefined : errorCatalogue[error._tag].code)
-        if (Result.isSuccess(answered) && answered.success.degraded !== undefined) {
-          version.metrics.degraded(answered.success.degraded.kind)
-        }
       }
 
       const encodeAll = Effect.fnUntraced(function*(
@@ -201,23 +198,31 @@ export class Inference extends Context.Service<Inference, {
         return Effect.gen(function*() {
           const units = yield* Effect.fromResult(unitsOf(version, request.input))
           let computeMs = 0
-          const resolved = yield* cache.resolve({
-            namespace: cacheNamespaceOf(call),
-            inputs: units,
-            mode: version.plan.entry.cache ? request.cache : "bypass",
-            freshness: freshnessOf(call),
-            keepStaleMs: version.plan.entry.staleIfErrorMs,
-            isUnavailable,
-            compute: Effect.fnUntraced(function*(indexes) {
-              const from = now()
-              const results = yield* compute(call, units, indexes)
-              computeMs += now() - from
-              return results
-            })
-          }).pipe(withSpan("PredictionCache.resolve"))
+          const computeTimed = Effect.fnUntraced(function*(indexes: ReadonlyArray<number>) {
+            const from = now()
+            const results = yield* compute(call, units, indexes)
+            computeMs += now() - from
+            return results
+          })
+          const namespace = cacheNamespaceOf(call)
+          const stored = new StoredAnswers(version, request.input._tag === "Items")
+          const resolved = yield* withSpan("PredictionCache.resolve")(
+            namespace === undefined
+              ? Effect.map(computeTimed(Array.from(units.keys())), uncached)
+              : cache.resolve({
+                namespace,
+                inputs: units,
+                mode: version.plan.entry.cache ? request.cache : "bypass",
+                freshness: freshnessOf(call),
+                accepts: stored.accepts,
+                keepStaleMs: version.plan.entry.staleIfErrorMs,
+                isUnavailable,
+                compute: computeTimed
+              })
+          )
           timings.cache = Math.max(0, now() - startedMs - computeMs)
           version.metrics.stage("cache", timings.cache / 1000)
-          return inferResult(call, resolved, now)
+          return inferResult(call, resolved, now, stored)
         }).pipe(
           Effect.timeoutOrElse({
             duration: Math.max(0, startedMs + timeoutMs - now()),
@@ -243,15 +248,19 @@ export class Inference extends Context.Service<Inference, {
         if (request.cache !== "use" || !version.plan.entry.cache) return undefined
         const units = unitsOf(version, request.input)
         if (Result.isFailure(units) || units.success.length > itemsAtOnce) return undefined
+        const namespace = cacheNamespaceOf(call)
+        if (namespace === undefined) return undefined
+        const stored = new StoredAnswers(version, request.input._tag === "Items")
         const held = cache.held({
-          namespace: cacheNamespaceOf(call),
+          namespace,
           inputs: units.success,
-          freshness: freshnessOf(call)
+          freshness: freshnessOf(call),
+          accepts: stored.accepts
         })
         if (held === undefined) return undefined
         timings.cache = now() - startedMs
         version.metrics.stage("cache", timings.cache / 1000)
-        const answered = Result.succeed(inferResult(call, held, now))
+        const answered = Result.succeed(inferResult(call, held, now, stored))
         version.use.leave()
         count(call, answered)
         answer(answered)
@@ -334,12 +343,23 @@ export class Inference extends Context.Service<Inference, {
           inferInStages
         )
 
+      /** Of what the caller gets: a stale item may have been replaced since, which is counted as what replaced it. */
+      const noteStale = (answered: Answered): void => {
+        if (Result.isFailure(answered) || answered.success.degraded?.kind !== "stale") return
+        const { model, version } = answered.success
+        metrics.recorder(model, version).degraded("stale")
+      }
+
       const standIns = makeStandIns({ registry, metrics, now })
 
       const start = (request: InferRequest, answer: (result: Answered) => void): () => void => {
         const degradation = standIns.of(request)
-        if (degradation === undefined) return startOnce(request, answer)
-        return standIns.start(degradation, request, startOnce, answer)
+        const noted = (answered: Answered): void => {
+          noteStale(answered)
+          answer(answered)
+        }
+        if (degradation === undefined) return startOnce(request, noted)
+        return standIns.start(degradation, request, startOnce, noted)
       }
 
       const infer = (request: InferRequest): Effect.Effect<InferResult, InferenceError> =>
@@ -350,7 +370,10 @@ export class Inference extends Context.Service<Inference, {
             )
           }
           const degradation = standIns.of(request)
-          return degradation === undefined ? inferOnce(request) : standIns.infer(degradation, request, inferOnce)
+          const answering = degradation === undefined
+            ? inferOnce(request)
+            : standIns.infer(degradation, request, inferOnce)
+          return Effect.tap(answering, (result) => Effect.sync(() => noteStale(Result.succeed(result))))
         })
 
       const warmup = Effect.fnUntraced(function*(model: string, version: string | undefined) {

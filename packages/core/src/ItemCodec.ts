@@ -6,9 +6,11 @@ import { type InferenceError, InvalidInput, MalformedRequest, ModelFailed } from
 import { modelId } from "@sluice/domain/Ids"
 import type { Item } from "@sluice/domain/Item"
 import type { ModelSignature } from "@sluice/domain/ModelSignature"
+import type { Prediction } from "@sluice/domain/Prediction"
 import type { Tensor, TensorMap } from "@sluice/domain/Tensor"
 import * as Result from "effect/Result"
 import type { BatchRow } from "./batching/Submission.ts"
+import { checkOutputs } from "./execution/OutputCheck.ts"
 import type { InferInput, InferredItem } from "./InferRequest.ts"
 import type { ItemOutput } from "./ItemOutput.ts"
 import type { ServedVersion } from "./registry/ServedVersion.ts"
@@ -67,16 +69,46 @@ export const encodeUnit = (version: ServedVersion, unit: Unit): Result.Result<Ba
       : Result.succeed({ inputs: inputs.success, cost: version.codec.cost?.(inputs.success) ?? 1 })
   })
 
+/**
+ * What a cache holds of a version's answers, decoded as it is looked up. What does not fit the signature, or cannot be
+ * decoded, is no answer of the version's, whoever put it there.
+ */
+export class StoredAnswers {
+  readonly #version: ServedVersion
+  readonly #natural: boolean
+  readonly #predictions = new Map<ItemOutput, Prediction>()
+
+  constructor(version: ServedVersion, natural: boolean) {
+    this.#version = version
+    this.#natural = natural
+  }
+
+  readonly accepts = (output: ItemOutput): boolean => {
+    if (!(output.cost >= 0) || checkOutputs(this.#version.signature, output.outputs, 1) !== undefined) return false
+    if (!this.#natural) return true
+    const decoded = fromCodec(this.#version, () => Result.succeed(this.#version.codec.decode(output.outputs)))
+    if (Result.isSuccess(decoded)) this.#predictions.set(output, decoded.success)
+    return Result.isSuccess(decoded)
+  }
+
+  /** What an accepted output was decoded to. */
+  prediction(output: ItemOutput): Prediction | undefined {
+    return this.#predictions.get(output)
+  }
+}
+
 /** An item's answer: in its task's natural form, if it was asked in one. */
 export const decodeItem = (
   version: ServedVersion,
-  { cost, outputs }: ItemOutput,
+  output: ItemOutput,
   natural: boolean,
   cached: boolean,
-  latencyMs: number
+  latencyMs: number,
+  stored?: StoredAnswers
 ): Result.Result<InferredItem, ModelFailed> =>
   fromCodec(version, () => {
-    const prediction = natural ? version.codec.decode(outputs) : undefined
+    const { cost, outputs } = output
+    const prediction = natural ? stored?.prediction(output) ?? version.codec.decode(outputs) : undefined
     return Result.succeed({ outputs, cost, prediction, cached, latencyMs })
   })
 

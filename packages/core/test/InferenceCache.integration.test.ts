@@ -1,13 +1,23 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Inference } from "@sluice/core/Inference"
-import type { Answered, InferRequest } from "@sluice/core/InferRequest"
+import type { Answered, InferRequest, InferResult } from "@sluice/core/InferRequest"
 import { Metrics } from "@sluice/core/telemetry/Metrics"
+import type { TensorMap } from "@sluice/domain/Tensor"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Result from "effect/Result"
 import * as TestClock from "effect/testing/TestClock"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { type CacheEntry, CacheStore } from "../src/cache/CacheStore.ts"
+import { layerMemory } from "../src/cache/CacheStoreMemory.ts"
+import { encodeItemOutput } from "../src/cache/ItemOutputCodec.ts"
 import { cells, orders, sharedCells } from "./fixtures/ScriptedPlugin.ts"
-import { engineLayer, registryWith, scripted, turn } from "./LocalEngine.ts"
+import { engineLayer, letters, registryWith, scripted, turn } from "./LocalEngine.ts"
+import { registryOf } from "./registry/Registries.ts"
 
 const requestFor = (values: ReadonlyArray<number>, rest: Partial<InferRequest> = {}): InferRequest => ({
   model: "numbers",
@@ -48,6 +58,109 @@ const outputs = (answered: Answered) =>
 
 /** Stored aside, after the answer. */
 const stored = Effect.andThen(turn, turn)
+
+const temporaryFolder = Effect.acquireRelease(
+  Effect.promise(() => mkdtemp(join(tmpdir(), "sluice-cached-"))),
+  (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
+)
+
+/** A store that takes what a test puts in the place of its entries. */
+const tampered = (tier: "memory" | "redis") => {
+  const kept: Array<CacheEntry> = []
+  const layer = Layer.effect(
+    CacheStore,
+    Effect.gen(function*() {
+      const memory = Context.get(yield* Layer.build(layerMemory({ maxBytes: 1_000_000 })), CacheStore)
+      return CacheStore.of({
+        ...memory,
+        ...(tier === "memory" ? {} : { held: () => undefined }),
+        setMany: (entries, timeToLive) => {
+          kept.push(...entries)
+          return memory.setMany(entries, timeToLive)
+        }
+      })
+    })
+  )
+  const times = { storedAt: 0, freshUntil: 3_600_000, keptUntil: 3_600_000 }
+  const replaceLast = (outputs: TensorMap, cost = 1) =>
+    Effect.gen(function*() {
+      const { key } = kept.at(-1) ?? assert.fail("nothing is kept")
+      const store = yield* CacheStore
+      yield* store.setMany([{ key, value: encodeItemOutput(key, { outputs, cost }, times) }], "1 hour")
+    })
+  return { layer, replaceLast }
+}
+
+/** Entries that read well and are no answers of the model that counts letters. */
+const strangers: Readonly<Record<string, TensorMap>> = {
+  "no output": {},
+  "another output": { other: { datatype: "INT32", shape: [1], data: Int32Array.of(3) } },
+  "another datatype": { count: { datatype: "FP32", shape: [1], data: Float32Array.of(3) } },
+  "another rank": { count: { datatype: "INT32", shape: [1, 1], data: Int32Array.of(3) } },
+  "more rows": { count: { datatype: "INT32", shape: [2], data: Int32Array.of(3, 3) } },
+  "one that its codec throws on": { count: { datatype: "INT32", shape: [1], data: Int32Array.of(16) } }
+}
+
+describe.each(["memory", "redis"] as const)("An entry in %s that is no answer of its model", (tier) => {
+  it.effect.each(Object.keys(strangers))("is computed anew and replaced: %s", (name) => {
+    const { layer, replaceLast } = tampered(tier)
+    const registry = registryWith({ letters: { default_version: "v1", versions: { v1: letters } } }, sharedCells())
+    const ask = (...texts: ReadonlyArray<string>) =>
+      Effect.flatMap(Inference, ({ infer }) =>
+        infer(requestFor([], {
+          model: "letters",
+          input: { _tag: "Items", items: texts.map((text) => ({ _tag: "Text", text })) }
+        })))
+    const told = ({ cacheStatus, items }: InferResult) => [
+      cacheStatus,
+      ...items.map((item) => Result.isSuccess(item) ? item.success.prediction?.prediction : item.failure._tag)
+    ]
+    return Effect.gen(function*() {
+      assert.deepStrictEqual(told(yield* ask("abcd")), ["miss", 4])
+      yield* stored
+      assert.deepStrictEqual(told(yield* ask("abc")), ["miss", 3])
+      yield* stored
+      yield* replaceLast(strangers[name] ?? {})
+      assert.deepStrictEqual(told(yield* ask("abc", "abcd")), ["partial", 3, 4])
+      yield* stored
+      assert.deepStrictEqual(told(yield* ask("abc")), ["hit", 3])
+      yield* replaceLast(strangers[name] ?? {})
+      assert.deepStrictEqual(told(yield* ask("abc")), ["miss", 3])
+    }).pipe(
+      Effect.provide(Layer.merge(engineLayer(registry, undefined, layer), layer)),
+      Effect.provide(Logger.layer([]))
+    )
+  })
+})
+
+describe("Files that decide an answer", () => {
+  it.effect("are part of what it is kept under: the model's, those beside it and the plugin's", () => {
+    const store = layerMemory({ maxBytes: 1_000_000 })
+    return Effect.gen(function*() {
+      const context = yield* Layer.build(store)
+      const folder = yield* temporaryFolder
+      const path = join(folder, "model.onnx")
+      const registry = registryOf(
+        { numbers: { default_version: "v1", versions: { v1: { path, plugin: "scripted" } } } },
+        join(folder, "registry.yaml")
+      )
+      /** By a process that starts now. */
+      const status = Effect.gen(function*() {
+        const { cacheStatus } = yield* infer([1])
+        yield* stored
+        return cacheStatus
+      }).pipe(
+        Effect.provide(Layer.fresh(engineLayer(registry, undefined, Layer.succeedContext(context))))
+      )
+      for (const name of ["model.onnx", "model.onnx.data", "tokenizer.json"]) {
+        yield* Effect.promise(() => writeFile(join(folder, name), name))
+        assert.deepStrictEqual([yield* status, yield* status], ["miss", "hit"], name)
+      }
+      yield* Effect.promise(() => writeFile(join(folder, "tokenizer.json"), "tokenizes otherwise"))
+      assert.deepStrictEqual([yield* status, yield* status], ["miss", "hit"])
+    }).pipe(Effect.provide(Logger.layer([])), Effect.scoped)
+  })
+})
 
 describe("Inference with its cache", () => {
   test("answers what this process holds before start returns, and tells its meters", function*() {

@@ -8,8 +8,9 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Result from "effect/Result"
+import * as TestClock from "effect/testing/TestClock"
 import { cells, orders, sharedCells } from "./fixtures/ScriptedPlugin.ts"
-import { engineLayer, letters, registryWith, scripted } from "./LocalEngine.ts"
+import { engineLayer, letters, registryWith, scripted, turn } from "./LocalEngine.ts"
 
 const requestFor = (value: number, rest: Partial<InferRequest> = {}): InferRequest => ({
   model: "numbers",
@@ -40,6 +41,12 @@ const models = {
     versions: { v1: scripted, v2: scripted },
     fallback: { version: "v2" },
     default_answer: { prediction: "unknown" }
+  },
+  kept: {
+    default_version: "v1",
+    stale_if_error: "2 hours",
+    versions: { v1: scripted, v2: triple },
+    fallback: { version: "v2" }
   },
   misled: { default_version: "v1", versions: { v1: scripted }, fallback: { model: "letters" } },
   letters: { default_version: "v1", versions: { v1: letters } }
@@ -144,6 +151,23 @@ describe.each(ways)("a version that cannot answer, by %s", (_, ask) => {
     }
     const { default: ofDefault, target } = yield* Effect.flatMap(Rollouts, ({ status }) => status("tried"))
     assert.deepStrictEqual([target?.requests, ofDefault?.requests], [5, 0])
+  })
+
+  test("counts once where a stale item of its own is replaced with the others", function*() {
+    yield* ask(requestFor(5, { model: "kept", cache: "use" }))
+    yield* turn
+    yield* TestClock.adjust("70 minutes")
+    yield* trip("kept")
+    const items = [5, 6].map((value) => ({ _tag: "Features" as const, values: [value] }))
+    const both = requestFor(0, { model: "kept", cache: "use", input: { _tag: "Items", items } })
+    assert.deepStrictEqual(short(yield* ask(both)), ["kept@v2", 15, 18, "fallback"])
+    const { body } = yield* Effect.flatMap(Metrics, ({ render }) => render)
+    assert.deepStrictEqual(body.match(/^sluice_degraded_answers_total.* [1-9]$/gm), [
+      `sluice_degraded_answers_total{model="kept",version="v1",kind="fallback"} 1`
+    ])
+    assert.deepStrictEqual(short(yield* ask(requestFor(5, { model: "kept", cache: "use" }))), ["kept@v1", 10, "stale"])
+    const again = yield* Effect.flatMap(Metrics, ({ render }) => render)
+    assert.include(again.body, `sluice_degraded_answers_total{model="kept",version="v1",kind="stale"} 1`)
   })
 
   test("is not replaced by one that takes other items", function*() {

@@ -33,7 +33,7 @@ export interface NamespaceParts {
   readonly plugin: string
   /** The registry entry's options, as JSON has them. */
   readonly options: unknown
-  /** Tells two files of one version apart, as their checksum does. */
+  /** Tells what one version was of apart, as a hash over its files and its plugin's code does. */
   readonly revision?: string | undefined
 }
 

@@ -6,7 +6,7 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 
-export type CacheOperation = "getMany" | "setMany" | "claim" | "look" | "release" | "clear" | "stats"
+export type CacheOperation = "getMany" | "setMany" | "claim" | "look" | "renew" | "release" | "clear" | "stats"
 
 /**
  * The store did not do it. `resting`: it failed a moment ago and was not asked; `slow`: it did not answer within the time
@@ -47,6 +47,9 @@ export interface Standing {
   readonly value: Uint8Array | undefined
 }
 
+/** Milliseconds that a claim lasts at most, unless it is renewed. What claims to last longer is none of ours. */
+export const longestClaimMs = 2_000
+
 /**
  * Who computes what several processes miss at the same time. A claim ends by itself after its time, so that a process
  * that dies keeps nobody waiting for longer.
@@ -59,6 +62,8 @@ export interface CacheClaims {
     holdMs: number
   ) => Effect.Effect<ReadonlyArray<Standing>, CacheStoreError>
   readonly look: (keys: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<Standing>, CacheStoreError>
+  /** Has the claims that are still the token's last that long from now. */
+  readonly renew: (keys: ReadonlyArray<string>, token: string, holdMs: number) => Effect.Effect<void, CacheStoreError>
   /** Ends the claims that are still the token's. */
   readonly release: (keys: ReadonlyArray<string>, token: string) => Effect.Effect<void, CacheStoreError>
 }
@@ -75,6 +80,8 @@ export class CacheStore extends Context.Service<CacheStore, {
     entries: ReadonlyArray<CacheEntry>,
     timeToLive: Duration.Input
   ) => Effect.Effect<void, CacheStoreError>
+  /** Removes these keys, also from a store that is too full to be written to. */
+  readonly removeMany: (keys: ReadonlyArray<string>) => Effect.Effect<void, CacheStoreError>
   /** Removes every entry whose key starts with the prefix, and gives how many. */
   readonly clear: (prefix: string) => Effect.Effect<number, CacheStoreError>
   /** From the nearest tier to the one that holds most. */

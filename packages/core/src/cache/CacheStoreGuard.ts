@@ -118,11 +118,13 @@ export const guarded = (
     held: store.held,
     getMany: (keys) => guard("read", "getMany", store.getMany(keys)),
     setMany: (entries, timeToLive) => guard("write", "setMany", store.setMany(entries, timeToLive)),
+    removeMany: (keys) => scan("clear", store.removeMany(keys)),
     clear: (prefix) => scan("clear", store.clear(prefix)),
     stats: scan("stats", store.stats),
     claims: claims && {
       claim: (keys, token, holdMs) => guard("write", "claim", claims.claim(keys, token, holdMs)),
       look: (keys) => guard("read", "look", claims.look(keys)),
+      renew: (keys, token, holdMs) => guard("write", "renew", claims.renew(keys, token, holdMs)),
       release: (keys, token) => guard("write", "release", claims.release(keys, token))
     }
   }

@@ -20,6 +20,7 @@ export const layerMemory = (options: { readonly maxBytes: number }): Layer.Layer
           const expiresAt = now + Duration.toMillis(Duration.fromInputUnsafe(timeToLive))
           for (const { key, value } of entries) memory.set(key, value, expiresAt)
         }),
+      removeMany: (keys) => Effect.sync(() => keys.forEach((key) => memory.remove(key))),
       clear: (prefix) => Effect.sync(() => memory.clear(prefix)),
       stats: Effect.sync(() => [memoryTier(memory)]),
       claims: undefined

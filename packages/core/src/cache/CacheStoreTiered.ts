@@ -4,7 +4,8 @@
  *
  * A clearing reaches the memory of all processes by an epoch: a key that changes with each, read along with every lookup
  * and once a second besides. So a process that reaches the shared store answers from its own memory for no more than about
- * a second after a clearing; one that does not, until it reaches it again.
+ * a second after a clearing; one that does not, until it reaches it again. While there is no epoch, as in a store that was
+ * cleared and is too full to take a new one, nothing is believed for longer than from one look to the next.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -29,23 +30,18 @@ const make = Effect.fnUntraced(function*(maxBytes: number) {
   const shared = yield* CacheStore
   const memory = new MemoryEntries(maxBytes)
   let seenEpoch: string | undefined
-  /** Whether the shared store was away since the epoch was seen. */
-  let unsure = false
 
-  /** Empties the memory when the epoch is not the one that was seen, or may have been another in between. */
+  /** Empties the memory when the epoch is not the one that was seen, or is none: then it may have been another in between. */
   const noteEpoch = (value: Uint8Array | undefined): void => {
     const epoch = value && Buffer.from(value).toString()
-    if (epoch !== seenEpoch || (unsure && epoch === undefined)) memory.clear("")
+    if (epoch === undefined || epoch !== seenEpoch) memory.clear("")
     seenEpoch = epoch
-    unsure = false
   }
 
-  const writeEpoch = Effect.suspend(() => {
-    const epoch = randomUUID()
-    return Effect.map(shared.setMany([{ key: EPOCH_KEY, value: Buffer.from(epoch) }], epochLife), () => {
-      seenEpoch = epoch
-    })
-  })
+  /** Counts as seen when it is looked at, here too: it may have taken the place of one that another process set. */
+  const writeEpoch = Effect.suspend(() =>
+    shared.setMany([{ key: EPOCH_KEY, value: Buffer.from(randomUUID()) }], epochLife)
+  )
 
   /** Holds what came from the shared store, unless it says of itself that its time is over, or nothing. */
   const fill = (key: string, value: Uint8Array, now: number): void => {
@@ -54,10 +50,7 @@ const make = Effect.fnUntraced(function*(maxBytes: number) {
   }
 
   const lookUpShared = Effect.fnUntraced(function*(keys: ReadonlyArray<string>) {
-    const [epoch, ...values] = yield* Effect.tapError(shared.getMany([EPOCH_KEY, ...keys]), () =>
-      Effect.sync(() => {
-        unsure = true
-      }))
+    const [epoch, ...values] = yield* shared.getMany([EPOCH_KEY, ...keys])
     const now = yield* Clock.currentTimeMillis
     noteEpoch(epoch)
     values.forEach((value, index) => value && fill(keys[index] ?? "", value, now))
@@ -116,11 +109,15 @@ const make = Effect.fnUntraced(function*(maxBytes: number) {
         for (const { key, value } of entries) memory.set(key, value, expiresAt)
         return shared.setMany(entries, timeToLive)
       }),
+    removeMany: (keys) =>
+      Effect.andThen(Effect.sync(() => keys.forEach((key) => memory.remove(key))), shared.removeMany(keys)),
     clear: Effect.fnUntraced(function*(prefix) {
       memory.clear(prefix)
       const removed = yield* shared.clear(prefix)
       // Only now: a process that hears of it earlier would fill its memory with what is about to go.
-      yield* writeEpoch
+      yield* shared.removeMany([EPOCH_KEY])
+      // Where it is refused, as by a store that is full, whoever looks finds none and believes its memory no longer.
+      yield* Effect.ignore(writeEpoch)
       memory.clear(prefix)
       return removed
     }),

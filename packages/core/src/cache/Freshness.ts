@@ -21,11 +21,12 @@ const anything: Freshness = {}
 
 /** Undefined for bytes that cannot be read and for entries that are too old for anything. */
 export const judge = (
+  key: string,
   value: Uint8Array | undefined,
   now: number,
   { maxAgeMs = Infinity, staleIfErrorMs = 0 }: Freshness = anything
 ): Judged | undefined => {
-  const stored = value && decodeItemOutput(value)
+  const stored = value && decodeItemOutput(key, value)
   if (stored === undefined) return undefined
   const { freshUntil, storedAt } = stored.times
   const pastMs = Math.max(now - freshUntil, now - storedAt - maxAgeMs)

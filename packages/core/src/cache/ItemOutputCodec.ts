@@ -2,7 +2,7 @@
  * A cached item's bytes. All numbers are little-endian, as the hosts are that ONNX Runtime exists for; times are epoch
  * milliseconds by the clock of who stored it.
  *
- *     "SLIO"  u8 form  u32 CRC-32 of the rest  f64 stored at  f64 fresh until  f64 kept until  f64 cost  u16 tensors
+ *     "SLIO"  u8 form  u32 CRC-32 of the key and the rest  f64 stored at  f64 fresh until  f64 kept until  f64 cost  u16 tensors
  *     tensor: u16 length, name   u8 datatype   u8 rank   u32 dimension…   u32 length, data
  *     data:   raw elements; BYTES: for each element u32 length (top bit: UTF-16, else UTF-8), text
  */
@@ -13,7 +13,7 @@ import type { ItemOutput } from "../ItemOutput.ts"
 
 const magic = 0x4f494c53
 /** Counted up when the layout changes: entries of another form are misses. */
-const form = 2
+const form = 3
 const checksumAt = 5
 const bodyAt = 9
 const headerLength = bodyAt + 4 * 8 + 2
@@ -169,8 +169,11 @@ const readTensor = (reader: Reader): Tensor | undefined => {
   return { datatype, shape, data }
 }
 
-/** The bytes to keep for an output. */
-export const encodeItemOutput = ({ cost, outputs }: ItemOutput, times: EntryTimes): Uint8Array => {
+/** Covers the key, so that a value under a key that it was not stored under counts as damaged. */
+const checksumOf = (key: string, bytes: Buffer): number => crc32(bytes.subarray(bodyAt), crc32(key))
+
+/** The bytes to keep for an output under this key, and under no other. */
+export const encodeItemOutput = (key: string, { cost, outputs }: ItemOutput, times: EntryTimes): Uint8Array => {
   const tensors = Object.entries(outputs)
   const length = tensors.reduce(
     (total, [name, { data, shape }]) => total + Buffer.byteLength(name) + 8 + shape.length * 4 + dataLength(data),
@@ -193,17 +196,17 @@ export const encodeItemOutput = ({ cost, outputs }: ItemOutput, times: EntryTime
     writer.u32(dataLength(data))
     writer.data(data)
   }
-  writer.bytes.writeUInt32LE(crc32(writer.bytes.subarray(bodyAt)), checksumAt)
+  writer.bytes.writeUInt32LE(checksumOf(key, writer.bytes), checksumAt)
   return writer.bytes
 }
 
-/** The output that these bytes are of; undefined for any others, damaged or of another program. Never throws. */
-export const decodeItemOutput = (value: Uint8Array): StoredOutput | undefined => {
+/** The output that these bytes are of; undefined for any others: damaged, another key's, another program's. Never throws. */
+export const decodeItemOutput = (key: string, value: Uint8Array): StoredOutput | undefined => {
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength)
   const reader = new Reader(bytes)
   if (reader.u32() !== magic || reader.u8() !== form) return undefined
   const checksum = reader.u32()
-  if (!reader.ok || checksum !== crc32(bytes.subarray(bodyAt))) return undefined
+  if (!reader.ok || checksum !== checksumOf(key, bytes)) return undefined
   const times = { storedAt: reader.f64(), freshUntil: reader.f64(), keptUntil: reader.f64() }
   const cost = reader.f64()
   const tensors: Array<readonly [string, Tensor]> = []

@@ -71,6 +71,11 @@ export class MemoryEntries {
     }
   }
 
+  remove(key: string): void {
+    const entry = this.#held.get(key)
+    if (entry !== undefined) this.#remove(entry)
+  }
+
   /** Removes every entry whose key starts with the prefix, and gives how many. */
   clear(prefix: string): number {
     const before = this.#held.size

@@ -15,7 +15,7 @@ import { CacheStore } from "./CacheStore.ts"
 import { type Flight, Flights } from "./Flights.ts"
 import type { Judged } from "./Freshness.ts"
 import { encodeItemOutput } from "./ItemOutputCodec.ts"
-import { awaitOthers, ComputeTimes, shareOut } from "./SharedComputation.ts"
+import { awaitOthers, ComputeTimes, shareOut, whileRenewing } from "./SharedComputation.ts"
 
 export type Outcomes<E> = ReadonlyArray<Result.Result<ItemOutput, E>>
 
@@ -29,7 +29,7 @@ export interface MissRequest<E, R> {
   readonly shared: boolean
   /** Milliseconds that entries are kept beyond their time. */
   readonly keepStaleMs: number
-  readonly read: (value: Uint8Array | undefined) => Judged | undefined
+  readonly read: (key: string, value: Uint8Array | undefined) => Judged | undefined
 }
 
 /** One caller's turn to compute: what it leads here, and what it has claimed among the processes. */
@@ -61,7 +61,7 @@ export const makeMissComputation = Effect.fnUntraced(function*(timeToLive: Durat
     if (clearings !== turn.clearings) return
     const freshUntil = storedAt + Duration.toMillis(timeToLive) * factor
     const entryTimes = { storedAt, freshUntil, keptUntil: freshUntil + keepStaleMs }
-    const entries = Array.from(outputs, ([key, output]) => ({ key, value: encodeItemOutput(output, entryTimes) }))
+    const entries = Array.from(outputs, ([key, output]) => ({ key, value: encodeItemOutput(key, output, entryTimes) }))
     yield* Effect.ignore(store.setMany(entries, entryTimes.keptUntil - storedAt))
   })
 
@@ -136,7 +136,6 @@ export const makeMissComputation = Effect.fnUntraced(function*(timeToLive: Durat
       land(turn, found.keys())
     }
     const computeAll = Effect.fnUntraced(function*(own: ReadonlyArray<string>) {
-      if (own.length === 0) return
       const computed = yield* computeOwn(request, turn, own)
       own.forEach((key, index) => computed[index] && outcomes.set(key, computed[index]))
     })
@@ -147,10 +146,13 @@ export const makeMissComputation = Effect.fnUntraced(function*(timeToLive: Durat
     take(shares.found)
     yield* Effect.forkIn(release(turn, Array.from(shares.found.keys())), scope)
     // What is one's own comes first: those who wait for each other wait for no longer than the computations.
-    yield* computeAll(shares.own)
+    if (shares.own.length > 0) {
+      yield* whileRenewing(claims, shares.own, turn.token, holdMs, computeAll(shares.own))
+    }
     if (shares.others.length > 0) {
-      take(yield* awaitOthers(claims, shares.others, now, request.read))
-      yield* computeAll(shares.others.filter((key) => !outcomes.has(key)))
+      take(yield* awaitOthers(claims, shares.others, request.read))
+      const left = shares.others.filter((key) => !outcomes.has(key))
+      if (left.length > 0) yield* computeAll(left)
     }
     return keys.flatMap((key) => outcomes.get(key) ?? [])
   })

@@ -16,7 +16,7 @@ import { type CacheAnswer, CacheAnswering } from "./CacheAnswering.ts"
 import { CACHE_ROOT, type CacheInput, type CacheNamespace, itemKey, modelPrefix } from "./CacheKey.ts"
 import { CacheStore, type CacheStoreError, type CacheTierStats } from "./CacheStore.ts"
 import type { Flight } from "./Flights.ts"
-import { type Freshness, judge } from "./Freshness.ts"
+import { type Freshness, judge, type Judged } from "./Freshness.ts"
 import { makeMissComputation, type Outcomes } from "./MissComputation.ts"
 
 export type { CacheAnswer, CacheStatus } from "./CacheAnswering.ts"
@@ -29,6 +29,8 @@ export interface CacheLookup {
   readonly namespace: CacheNamespace
   readonly inputs: ReadonlyArray<CacheInput>
   readonly freshness?: Freshness | undefined
+  /** Whether what was stored is an answer of the model's: what is not is computed anew, and replaced. */
+  readonly accepts?: ((output: ItemOutput) => boolean) | undefined
 }
 
 export interface CacheRequest<E, R> extends CacheLookup {
@@ -102,6 +104,17 @@ const firstPlaces = (keys: ReadonlyArray<string>): ReadonlyMap<string, number> =
   return places
 }
 
+/** An entry's value, as far as this lookup can use it. */
+const readEntry = (
+  { accepts, freshness }: CacheLookup,
+  key: string,
+  value: Uint8Array | undefined,
+  now: number
+): Judged | undefined => {
+  const judged = judge(key, value, now, freshness)
+  return judged === undefined || accepts === undefined || accepts(judged.stored.output) ? judged : undefined
+}
+
 const make = Effect.fnUntraced(function*(timeToLive: Duration.Duration) {
   const store = yield* CacheStore
   const metrics = yield* Metrics
@@ -130,12 +143,14 @@ const make = Effect.fnUntraced(function*(timeToLive: Duration.Duration) {
     metrics.recorder(model, version).cacheStale(items)
   }
 
-  const held = ({ freshness, inputs, namespace }: CacheLookup): CacheAnswer<never> | undefined => {
+  const held = (lookup: CacheLookup): CacheAnswer<never> | undefined => {
+    const { inputs, namespace } = lookup
     const now = clock.currentTimeMillisUnsafe()
     const outcomes: Array<Result.Result<ItemOutput>> = []
     let oldest = now
     for (const input of inputs) {
-      const judged = judge(store.held(itemKey(namespace, input), now), now, freshness)
+      const key = itemKey(namespace, input)
+      const judged = readEntry(lookup, key, store.held(key, now), now)
       if (judged?.fresh !== true) return undefined
       oldest = Math.min(oldest, judged.stored.times.storedAt)
       outcomes.push(Result.succeed(judged.stored.output))
@@ -158,7 +173,7 @@ const make = Effect.fnUntraced(function*(timeToLive: Duration.Duration) {
     missing: ReadonlyArray<string>,
     awaited: ReadonlyArray<Flight>
   ) {
-    const { freshness, keepStaleMs = 0, mode, namespace } = request
+    const { keepStaleMs = 0, mode, namespace } = request
     const computeAll = (keys: ReadonlyArray<string>) =>
       Effect.map(
         compute({
@@ -166,7 +181,7 @@ const make = Effect.fnUntraced(function*(timeToLive: Duration.Duration) {
           compute: (ofKeys) => request.compute(ofKeys.map((key) => places.get(key) ?? 0)),
           shared: mode === "use",
           keepStaleMs,
-          read: (value) => judge(value, clock.currentTimeMillisUnsafe(), freshness)
+          read: (key, value) => readEntry(request, key, value, clock.currentTimeMillisUnsafe())
         }, keys),
         (computed) => computed.forEach((outcome, index) => answering.computed(keys[index] ?? "", outcome))
       )
@@ -212,7 +227,7 @@ const make = Effect.fnUntraced(function*(timeToLive: Duration.Duration) {
       const awaited: Array<Flight> = []
       distinct.forEach((key, index) => {
         const flight = flights.get(key)
-        if (answering.looked(key, judge(values[index], now, request.freshness), flight?.output)) return
+        if (answering.looked(key, readEntry(request, key, values[index], now), flight?.output)) return
         if (flight !== undefined) awaited.push(flight)
         else missing.push(key)
       })

@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import type { Redis as Client } from "ioredis"
 import { Metrics } from "../telemetry/Metrics.ts"
 import { CACHE_ROOT, claimKey } from "./CacheKey.ts"
-import { type CacheOperation, CacheStore, CacheStoreError } from "./CacheStore.ts"
+import { type CacheOperation, CacheStore, CacheStoreError, longestClaimMs } from "./CacheStore.ts"
 import { type CacheStoreBudget, defaultCacheStoreBudget, guarded } from "./CacheStoreGuard.ts"
 import { RedisConnection } from "./Redis.ts"
 
@@ -51,13 +51,22 @@ const asking =
 const releaseScript =
   `for _, key in ipairs(KEYS) do if redis.call("GET", key) == ARGV[1] then redis.call("DEL", key) end end`
 
+/** KEYS: claims. ARGV[1]: a token. ARGV[2]: milliseconds. Has the claims that hold the token last that long from now. */
+const renewScript =
+  `for _, key in ipairs(KEYS) do if redis.call("GET", key) == ARGV[1] then redis.call("PEXPIRE", key, ARGV[2]) end end`
+
+/** One that does not end by itself, or not soon, was made by no process of ours: nobody waits for it. */
+const isClaim = (leftMs: unknown): boolean => typeof leftMs === "number" && leftMs > 0 && leftMs <= longestClaimMs
+
+const milliseconds = (duration: number): string => String(Math.max(1, Math.ceil(duration)))
+
 const asBuffer = (value: Uint8Array): Buffer => Buffer.from(value.buffer, value.byteOffset, value.byteLength)
 
 const claimsOn = (client: Client): CacheStore["Service"]["claims"] => ({
   claim: (keys, token, holdMs) =>
     asking("claim")(async () => {
       const pipeline = client.pipeline()
-      for (const key of keys) pipeline.set(claimKey(key), token, "PX", Math.max(1, Math.ceil(holdMs)), "NX")
+      for (const key of keys) pipeline.set(claimKey(key), token, "PX", milliseconds(holdMs), "NX")
       // Read after the claims: who computed a key before stored it before its claim ended.
       pipeline.mgetBuffer(...keys)
       const replies = await runPipeline(pipeline)
@@ -69,11 +78,20 @@ const claimsOn = (client: Client): CacheStore["Service"]["claims"] => ({
     }),
   look: (keys) =>
     asking("look")(async () => {
-      const found = await client.mgetBuffer(...keys, ...keys.map(claimKey))
-      return keys.map((_, index) => ({
-        claimed: Boolean(found[keys.length + index]),
-        value: found[index] ?? undefined
-      }))
+      const pipeline = client.pipeline()
+      for (const key of keys) pipeline.pttl(claimKey(key))
+      // Read after the claims, as above.
+      pipeline.mgetBuffer(...keys)
+      const replies = await runPipeline(pipeline)
+      const values = replies[keys.length]
+      return keys.map((_, index) => {
+        const value: unknown = Array.isArray(values) ? values[index] : undefined
+        return { claimed: isClaim(replies[index]), value: value instanceof Uint8Array ? value : undefined }
+      })
+    }),
+  renew: (keys, token, holdMs) =>
+    asking("renew")(async () => {
+      await client.eval(renewScript, keys.length, ...keys.map(claimKey), token, milliseconds(holdMs))
     }),
   release: (keys, token) =>
     asking("release")(async () => {
@@ -91,10 +109,14 @@ const storeOn = (client: Client): CacheStore["Service"] => ({
     }),
   setMany: (entries, timeToLive) =>
     asking("setMany")(async () => {
-      const milliseconds = Math.max(1, Math.round(Duration.toMillis(Duration.fromInputUnsafe(timeToLive))))
+      const keptMs = milliseconds(Duration.toMillis(Duration.fromInputUnsafe(timeToLive)))
       const pipeline = client.pipeline()
-      for (const { key, value } of entries) pipeline.set(key, asBuffer(value), "PX", milliseconds)
+      for (const { key, value } of entries) pipeline.set(key, asBuffer(value), "PX", keptMs)
       await runPipeline(pipeline)
+    }),
+  removeMany: (keys) =>
+    asking("clear")(async () => {
+      await client.unlink(...keys)
     }),
   clear: (prefix) =>
     asking("clear")(async (signal) => {

@@ -1,14 +1,13 @@
 /**
  * One computation of an item among the processes that share a store: whoever claims it computes, and the others wait for
- * what it stores. A claim ends by itself, so a process that dies costs the others no more than its time.
+ * what it stores. A claim ends by itself unless it is renewed, so a process that dies costs the others no more than its time.
  */
 import * as Effect from "effect/Effect"
-import type { CacheClaims } from "./CacheStore.ts"
+import { type CacheClaims, longestClaimMs } from "./CacheStore.ts"
 import type { Judged } from "./Freshness.ts"
 
-/** Milliseconds that a claim lasts: several times what the computation is expected to take, within these bounds. */
+/** Milliseconds that a claim lasts at least; else several times what the computation is expected to take. */
 const shortestHoldMs = 250
-const longestHoldMs = 2_000
 const holdFactor = 10
 /** What is expected to take less than this is computed by everyone: a claim takes a round trip. */
 const worthClaimingMs = 2
@@ -29,9 +28,9 @@ export class ComputeTimes {
   /** How long to claim such a computation for; undefined where that costs more than to compute. */
   holdMs(kind: string): number | undefined {
     const ms = this.#byKind.get(kind)
-    if (ms === undefined) return longestHoldMs
+    if (ms === undefined) return longestClaimMs
     if (ms < worthClaimingMs) return undefined
-    return Math.min(Math.max(ms * holdFactor, shortestHoldMs), longestHoldMs)
+    return Math.min(Math.max(ms * holdFactor, shortestHoldMs), longestClaimMs)
   }
 }
 
@@ -47,7 +46,7 @@ export interface Shares {
   readonly unclaimed: ReadonlyArray<string>
 }
 
-type Read = (value: Uint8Array | undefined) => Judged | undefined
+type Read = (key: string, value: Uint8Array | undefined) => Judged | undefined
 
 /** Claims what nobody else has. Where the store does not answer, everything is the caller's. */
 export const shareOut = (
@@ -64,7 +63,7 @@ export const shareOut = (
       const own: Array<string> = []
       const others: Array<string> = []
       keys.forEach((key, index) => {
-        const judged = read(standings[index]?.value)
+        const judged = read(key, standings[index]?.value)
         if (judged?.fresh === true) found.set(key, judged)
         else if (standings[index]?.claimed === true) own.push(key)
         else others.push(key)
@@ -73,22 +72,35 @@ export const shareOut = (
     }
   })
 
-/** What others stored for these keys while they had them claimed, for as long as a claim may last. */
+/** Keeps the claims from ending while they are computed, for as long as the caller waits. */
+export const whileRenewing = <A, E, R>(
+  claims: CacheClaims,
+  keys: ReadonlyArray<string>,
+  token: string,
+  holdMs: number,
+  computing: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.raceFirst(
+    computing,
+    Effect.forever(
+      Effect.andThen(Effect.sleep(holdMs / 3), Effect.ignore(claims.renew(keys, token, holdMs)))
+    )
+  )
+
+/** What others stored for these keys while they had them claimed, for as long as the caller waits. */
 export const awaitOthers = Effect.fnUntraced(function*(
   claims: CacheClaims,
   keys: ReadonlyArray<string>,
-  now: () => number,
   read: Read
 ) {
   const found = new Map<string, Judged>()
-  const untilMs = now() + longestHoldMs
   let left = keys
-  for (let pauseMs = firstPauseMs; left.length > 0 && now() < untilMs; pauseMs *= 2) {
+  for (let pauseMs = firstPauseMs; left.length > 0; pauseMs *= 2) {
     yield* Effect.sleep(Math.min(pauseMs, longestPauseMs))
     const standings = yield* Effect.match(claims.look(left), { onSuccess: (them) => them, onFailure: () => [] })
     const still: Array<string> = []
     left.forEach((key, index) => {
-      const judged = read(standings[index]?.value)
+      const judged = read(key, standings[index]?.value)
       if (judged?.fresh === true) found.set(key, judged)
       else if (standings[index]?.claimed === true) still.push(key)
     })

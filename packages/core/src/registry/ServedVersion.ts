@@ -15,7 +15,7 @@ import type { ThreadPlan } from "../execution/ThreadPlan.ts"
 import { monotonicReader } from "../Monotonic.ts"
 import type { VersionMetrics } from "../telemetry/Metrics.ts"
 import { PlanTuner } from "../tuning/PlanTuner.ts"
-import { fileDigest } from "./FileDigest.ts"
+import { type DecidingFiles, decidingFiles } from "./DecidingFiles.ts"
 import { signatureCodec } from "./SignatureCodec.ts"
 import type { VersionPlan } from "./VersionPlan.ts"
 import { VersionUse } from "./VersionUse.ts"
@@ -28,13 +28,16 @@ export interface ServedVersion {
   readonly metrics: VersionMetrics
   /** Where its batches run now. */
   readonly lane: () => Lane
-  /** What its cached answers are kept under. */
-  readonly cacheNamespace: CacheNamespace
+  /** What its cached answers are kept under; undefined while large files beside the model are still being hashed. */
+  readonly cacheNamespace: () => CacheNamespace | undefined
   /** Every call enters when the version was chosen for it, and leaves when it has its answer. */
   readonly use: VersionUse
   /** The version in its lighter precision, for requests that would wait longer than so many milliseconds. */
   readonly underLoad: { readonly version: ServedVersion; readonly aboveWaitMs: number } | undefined
 }
+
+/** More than so much beside the model file is hashed when the version answers already, uncached until then. */
+const mostHashedFirst = 128 * 1024 * 1024
 
 /** One instance on so many threads, where the last of the others is: they are given batches in their order. */
 const soloPlan = ({ soloThreads, threads: { instances, shareWorker } }: VersionPlan): ThreadPlan => ({
@@ -61,10 +64,20 @@ const openFile = Effect.fnUntraced(function*(planned: VersionPlan, options: Open
   const now = yield* monotonicReader
   const { plugin } = plan.plugin
   const { model, options: pluginOptions, version } = plan.entry
-  const [hosted, revision] = yield* Effect.all(
+  let cacheNamespace: CacheNamespace | undefined
+  const { path, pluginUrl, precision } = plan.spec
+  const nameCache = ({ digest }: DecidingFiles) =>
+    Effect.map(digest, (revision) => {
+      const parts = { model, version, precision, plugin: plugin.name, options: pluginOptions, revision }
+      cacheNamespace = namespaceOf(parts)
+    })
+  const [hosted] = yield* Effect.all(
     [
       host.open(plan.spec, plan.threads, { runTimeoutMs: plan.runTimeoutMs, measure: true, onHealth }),
-      fileDigest(plan.spec.path)
+      Effect.flatMap(
+        decidingFiles(path, pluginUrl),
+        (files) => files.bytesBeside <= mostHashedFirst ? nameCache(files) : Effect.forkScoped(nameCache(files))
+      )
     ],
     { concurrency: "unbounded" }
   )
@@ -101,15 +114,6 @@ const openFile = Effect.fnUntraced(function*(planned: VersionPlan, options: Open
     padding: codec.padding ?? {},
     metrics
   })
-  const { precision } = plan.spec
-  const cacheNamespace = namespaceOf({
-    model,
-    version,
-    precision,
-    plugin: plugin.name,
-    options: pluginOptions,
-    revision
-  })
   const lane = (): Lane => laned.instances()[0]?.inline === true ? "inline" : "worker"
   const use = new VersionUse(now())
   const served: ServedVersion = {
@@ -119,7 +123,7 @@ const openFile = Effect.fnUntraced(function*(planned: VersionPlan, options: Open
     queue,
     metrics,
     lane,
-    cacheNamespace,
+    cacheNamespace: () => cacheNamespace,
     use,
     underLoad: undefined
   }

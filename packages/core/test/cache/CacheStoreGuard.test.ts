@@ -17,6 +17,7 @@ const puppet = () => {
   const store: CacheStore["Service"] = {
     getMany: () => ask,
     setMany: () => Effect.asVoid(ask),
+    removeMany: () => Effect.asVoid(ask),
     clear: () => Effect.as(ask, 0),
     stats: Effect.as(ask, []),
     held: () => undefined,

@@ -7,10 +7,10 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import { CACHE_ROOT, itemKey } from "../../src/cache/CacheKey.ts"
+import { CACHE_ROOT, claimKey, EPOCH_KEY, itemKey } from "../../src/cache/CacheKey.ts"
 import { PredictionCache } from "../../src/cache/PredictionCache.ts"
 import { Metrics } from "../../src/telemetry/Metrics.ts"
-import { redisServer, withoutRedis } from "../RedisServer.ts"
+import { type RedisServer, redisServer, withoutRedis } from "../RedisServer.ts"
 import { type Compute, namesOf, namespace, type Outcome, outputOf } from "./CachedModel.ts"
 import { cacheStoreConformance } from "./CacheStoreConformance.ts"
 import { storeOf, tieredAt } from "./RedisStores.ts"
@@ -18,6 +18,7 @@ import { storeOf, tieredAt } from "./RedisStores.ts"
 const quiet = Logger.layer([])
 const metrics = Metrics.layer({ enabled: true })
 const key = `${CACHE_ROOT}m:v1:a`
+const keyOf = (text: string) => itemKey(namespace, { _tag: "Text", text })
 
 /** The cache of a process of its own. */
 const processAt = (port: number) =>
@@ -54,7 +55,7 @@ const slowModel = () => {
 
 const test = (
   name: string,
-  body: (server: { readonly port: number }) => Effect.Effect<void, unknown, Metrics | Scope.Scope>
+  body: (server: RedisServer) => Effect.Effect<void, unknown, Metrics | Scope.Scope>
 ) =>
   it.live(
     name,
@@ -75,7 +76,7 @@ describe.skipIf(withoutRedis)("CacheStoreTiered over Redis", () => {
       const one = (yield* storeOf(tieredAt(port, { operation: "2 seconds" }))).claims
       const two = (yield* storeOf(tieredAt(port, { operation: "2 seconds" }))).claims
       if (one === undefined || two === undefined) return assert.fail("a store in Redis is shared")
-      const claimed = (claims: typeof one, token: string, holdMs = 60_000) =>
+      const claimed = (claims: typeof one, token: string, holdMs = 2_000) =>
         Effect.map(claims.claim([key], token, holdMs), ([standing]) => standing?.claimed)
       assert.isTrue(yield* claimed(one, "1"))
       assert.isFalse(yield* claimed(two, "2"))
@@ -87,6 +88,57 @@ describe.skipIf(withoutRedis)("CacheStoreTiered over Redis", () => {
       assert.isTrue(yield* claimed(two, "2", 1))
       yield* Effect.repeat(Effect.delay(two.look([key]), "2 millis"), { until: ([standing]) => !standing?.claimed })
       assert.isTrue(yield* claimed(one, "1"))
+    }))
+
+  test("renews claims for whoever has them, and takes none for one that does not end", ({ command, port }) =>
+    Effect.gen(function*() {
+      const { claims } = yield* storeOf(tieredAt(port, { operation: "2 seconds" }))
+      if (claims === undefined) return assert.fail("a store in Redis is shared")
+      yield* claims.claim([key], "1", 200)
+      const left = Effect.map(command("PTTL", claimKey(key)), Number)
+      yield* claims.renew([key], "2", 2_000)
+      assert.isAtMost(yield* left, 200)
+      yield* claims.renew([key], "1", 2_000)
+      assert.isAbove(yield* left, 200)
+      yield* command("SET", claimKey(key), "of nobody")
+      assert.isFalse((yield* claims.look([key]))[0]?.claimed)
+      yield* command("SET", claimKey(key), "of another program", "EX", "3600")
+      assert.isFalse((yield* claims.look([key]))[0]?.claimed)
+      const { compute, computed } = slowModel()
+      const cache = yield* processAt(port)
+      yield* command("SET", claimKey(itemKey(namespace, { _tag: "Text", text: "a" })), "of nobody")
+      assert.deepStrictEqual(namesOf((yield* ask(cache, ["a"], compute(["a"]))).outcomes), ["A"])
+      assert.deepStrictEqual(computed, ["a"])
+    }))
+
+  test("clears a Redis that is full, in every process", ({ command, port }) =>
+    Effect.gen(function*() {
+      const { compute, computed } = slowModel()
+      const [one, two] = [yield* processAt(port), yield* processAt(port)]
+      // An epoch is there, and seen by both.
+      yield* Effect.repeat(Effect.delay(command("EXISTS", EPOCH_KEY), "20 millis"), { until: (found) => found === 1 })
+      yield* ask(one, ["a"], compute(["a"]))
+      yield* Effect.repeat(Effect.delay(command("EXISTS", keyOf("a")), "2 millis"), { until: (found) => found === 1 })
+      yield* Effect.repeat(Effect.delay(ask(two, ["a"], compute(["a"])), "2 millis"), {
+        until: ({ status }) => status === "hit"
+      })
+      yield* command("CONFIG", "SET", "maxmemory", "1")
+      assert.strictEqual(yield* one.clear(), 1)
+      const before = computed.length
+      yield* Effect.repeat(Effect.delay(ask(two, ["a"], compute(["a"])), "20 millis"), {
+        until: ({ status }) => status === "miss"
+      })
+      assert.strictEqual(computed.length, before + 1)
+    }))
+
+  test("takes a value that lies under another key for none", ({ command, port }) =>
+    Effect.gen(function*() {
+      const { compute, computed } = slowModel()
+      yield* ask(yield* processAt(port), ["a"], compute(["a"]))
+      yield* Effect.repeat(Effect.delay(command("EXISTS", keyOf("a")), "2 millis"), { until: (found) => found === 1 })
+      yield* command("COPY", keyOf("a"), keyOf("b"))
+      const found = yield* ask(yield* processAt(port), ["b"], compute(["b"]))
+      assert.deepStrictEqual([namesOf(found.outcomes), computed], [["B"], ["a", "b"]])
     }))
 
   test("computes a text once for the callers of two processes", ({ port }) =>

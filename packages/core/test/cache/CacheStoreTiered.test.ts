@@ -15,13 +15,13 @@ const room = { maxBytes: 10_000_000 }
 const key = (name: string) => `${CACHE_ROOT}m:v1:${name}`
 const entryOf = (name: string, freshMs: number, keptMs = freshMs) => ({
   key: key(name),
-  value: encodeItemOutput(outputOf(name), { storedAt: 0, freshUntil: freshMs, keptUntil: keptMs })
+  value: encodeItemOutput(key(name), outputOf(name), { storedAt: 0, freshUntil: freshMs, keptUntil: keptMs })
 })
 
-/** A store that two tiered ones share, as two processes do; it answers nothing while it is `away`. */
+/** A store that two tiered ones share, as two processes do; it answers nothing while it is `away` and takes nothing while it is `full`. */
 const processes = Effect.gen(function*() {
   const shared = Context.get(yield* Layer.build(layerMemory(room)), CacheStore)
-  const state = { away: false, lookups: 0 }
+  const state = { away: false, full: false, lookups: 0 }
   const reachable = <A>(effect: Effect.Effect<A, CacheStoreError>) =>
     Effect.suspend(() =>
       state.away ? Effect.fail(new CacheStoreError({ operation: "getMany", reason: "failed" })) : effect
@@ -32,7 +32,13 @@ const processes = Effect.gen(function*() {
       if (keys.length > 1) state.lookups++
       return reachable(shared.getMany(keys))
     },
-    setMany: (entries, timeToLive) => reachable(shared.setMany(entries, timeToLive)),
+    setMany: (entries, timeToLive) =>
+      Effect.suspend(() =>
+        state.full
+          ? Effect.fail(new CacheStoreError({ operation: "setMany", reason: "refused" }))
+          : reachable(shared.setMany(entries, timeToLive))
+      ),
+    removeMany: (keys) => reachable(shared.removeMany(keys)),
     clear: (prefix) => reachable(shared.clear(prefix)),
     stats: reachable(shared.stats),
     claims: undefined
@@ -132,6 +138,28 @@ describe("CacheStoreTiered", () => {
       yield* shared.setMany([{ key: "sluice:1:limit:x", value: Uint8Array.of(1) }], Duration.hours(1))
       yield* one.clear(CACHE_ROOT)
       assert.isDefined((yield* shared.getMany(["sluice:1:limit:x"]))[0])
+    }))
+
+  it.effect("clears the memory of every process while the shared store takes nothing more, each time", () =>
+    Effect.gen(function*() {
+      const { one, state, two } = yield* processes
+      yield* TestClock.adjust("2 seconds")
+      yield* one.setMany([entryOf("a", 60_000)], "1 minute")
+      assert.isTrue(yield* has(two, "a"))
+      state.full = true
+      assert.strictEqual(yield* one.clear(CACHE_ROOT), 1)
+      yield* TestClock.adjust("1 second")
+      assert.isUndefined(two.held(key("a"), 3_000))
+      // Without an epoch a second clearing shows as little as the first.
+      yield* Effect.ignore(two.setMany([entryOf("a", 60_000)], "1 minute"))
+      yield* one.clear(CACHE_ROOT)
+      yield* TestClock.adjust("1 second")
+      assert.isUndefined(two.held(key("a"), 4_000))
+      state.full = false
+      yield* TestClock.adjust("2 seconds")
+      yield* two.setMany([entryOf("a", 60_000)], "1 minute")
+      yield* TestClock.adjust("5 seconds")
+      assert.isDefined(two.held(key("a"), 11_000))
     }))
 
   it.effect("tells that a clearing was not done, and forgets its own all the same", () =>

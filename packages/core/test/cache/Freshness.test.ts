@@ -4,9 +4,9 @@ import { encodeItemOutput } from "../../src/cache/ItemOutputCodec.ts"
 import { outputOf } from "./CachedModel.ts"
 
 /** Stored at 1 s, fresh until 11 s. */
-const entry = encodeItemOutput(outputOf("A"), { storedAt: 1_000, freshUntil: 11_000, keptUntil: 60_000 })
+const entry = encodeItemOutput("k", outputOf("A"), { storedAt: 1_000, freshUntil: 11_000, keptUntil: 60_000 })
 const said = (now: number, freshness?: Freshness) => {
-  const judged = judge(entry, now, freshness)
+  const judged = judge("k", entry, now, freshness)
   return judged === undefined ? "nothing" : judged.fresh ? "fresh" : "stale"
 }
 
@@ -33,7 +33,7 @@ describe("judge", () => {
   })
 
   it("has nothing of bytes that are none of ours", () => {
-    assert.isUndefined(judge(Uint8Array.of(1, 2, 3), 0))
-    assert.isUndefined(judge(undefined, 0))
+    assert.isUndefined(judge("k", Uint8Array.of(1, 2, 3), 0))
+    assert.isUndefined(judge("k", undefined, 0))
   })
 })

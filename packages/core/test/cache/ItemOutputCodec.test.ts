@@ -6,9 +6,10 @@ import { crc32 } from "node:zlib"
 import * as Codec from "../../src/cache/ItemOutputCodec.ts"
 import type { ItemOutput } from "../../src/ItemOutput.ts"
 
+const key = "sluice:1:cache:m:v1:x"
 const times = { storedAt: 1_000, freshUntil: 2_000.5, keptUntil: 3_000 }
-const encodeItemOutput = (output: ItemOutput) => Codec.encodeItemOutput(output, times)
-const decodeItemOutput = (bytes: Uint8Array) => Codec.decodeItemOutput(bytes)?.output
+const encodeItemOutput = (output: ItemOutput) => Codec.encodeItemOutput(key, output, times)
+const decodeItemOutput = (bytes: Uint8Array) => Codec.decodeItemOutput(key, bytes)?.output
 
 /** Random elements of a datatype: any bits for numbers, any code units for texts. */
 const anyData = (datatype: Datatype, count: number): fc.Arbitrary<Tensor["data"]> => {
@@ -86,7 +87,7 @@ describe("ItemOutputCodec", () => {
 
   it("says when an entry was stored and until when it is good, decoded or not", () => {
     const bytes = encodeItemOutput(embedding)
-    assert.deepStrictEqual(Codec.decodeItemOutput(bytes)?.times, times)
+    assert.deepStrictEqual(Codec.decodeItemOutput(key, bytes)?.times, times)
     const around = new Uint8Array(bytes.length + 3)
     around.set(bytes, 3)
     assert.deepStrictEqual(Codec.entryTimes(around.subarray(3)), times)
@@ -94,9 +95,20 @@ describe("ItemOutputCodec", () => {
     assert.isUndefined(Codec.entryTimes(new Uint8Array(100)))
   })
 
+  it("takes an entry of another key for nothing", () => {
+    const bytes = encodeItemOutput(embedding)
+    fc.assert(
+      fc.property(fc.string(), (other) => {
+        assert.isUndefined(Codec.decodeItemOutput(other, bytes))
+        assert.isUndefined(Codec.decodeItemOutput(`${key}${other}x`, bytes))
+      }),
+      { seed: 19, numRuns: 500 }
+    )
+  })
+
   it("takes an entry of the form before for nothing", () => {
     const bytes = Uint8Array.from(encodeItemOutput(embedding))
-    bytes[4] = 1
+    bytes[4] = 2
     assert.isUndefined(decodeItemOutput(bytes))
     assert.isUndefined(Codec.entryTimes(bytes))
   })
@@ -134,7 +146,7 @@ describe("ItemOutputCodec", () => {
         // With one tensor announced, what follows is read as its name, datatype, shape and data.
         const start = oneTensor ? [...new Uint8Array(24), 0, 0, 0, 0, 0, 0, 240, 63, 1, 0, 1, 0, 120] : []
         const bytes = Buffer.from([...header, ...start, ...body])
-        bytes.writeUInt32LE(crc32(bytes.subarray(9)), 5)
+        bytes.writeUInt32LE(crc32(bytes.subarray(9), crc32(key)), 5)
         const decoded = decodeItemOutput(bytes)
         for (const { data, shape } of Object.values(decoded?.outputs ?? {})) {
           assert.strictEqual(data.length, elementCount(shape))
@@ -147,7 +159,7 @@ describe("ItemOutputCodec", () => {
   /** The bytes with their checksum made good again. */
   const sealed = (bytes: Uint8Array) => {
     const copy = Buffer.from(bytes)
-    copy.writeUInt32LE(crc32(copy.subarray(9)), 5)
+    copy.writeUInt32LE(crc32(copy.subarray(9), crc32(key)), 5)
     return copy
   }
 

@@ -160,6 +160,7 @@ describe("PredictionCache", () => {
       return cacheOver(Layer.succeed(CacheStore, {
         getMany: () => fail("getMany"),
         setMany: () => fail("setMany"),
+        removeMany: () => Effect.void,
         clear: () => fail("clear"),
         stats: fail("stats"),
         held: () => undefined,
@@ -197,6 +198,7 @@ describe("PredictionCache", () => {
       }).pipe(Effect.provide(cacheOver(Layer.succeed(CacheStore, {
         getMany: (keys) => Effect.succeed(keys.map(() => undefined)),
         setMany: () => Effect.never,
+        removeMany: () => Effect.void,
         clear: () => Effect.succeed(0),
         stats: Effect.succeed([]),
         held: () => undefined,
@@ -213,6 +215,7 @@ describe("PredictionCache", () => {
       }).pipe(Effect.provide(cacheOver(Layer.succeed(CacheStore, {
         getMany: (keys) => Effect.succeed(keys.map(() => undefined)),
         setMany: () => Effect.never,
+        removeMany: () => Effect.void,
         clear: () => Effect.succeed(0),
         stats: Effect.succeed([]),
         held: () => undefined,
@@ -227,6 +230,7 @@ describe("PredictionCache", () => {
       }).pipe(Effect.provide(cacheOver(Layer.succeed(CacheStore, {
         getMany: (keys) => Effect.succeed(keys.map(() => Uint8Array.of(1, 2, 3))),
         setMany: () => Effect.void,
+        removeMany: () => Effect.void,
         clear: () => Effect.succeed(0),
         stats: Effect.succeed([]),
         held: () => undefined,

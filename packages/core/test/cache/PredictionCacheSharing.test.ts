@@ -1,10 +1,53 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import { ask, fork, held, memory, model, namesOf, outputOf, unasked } from "./CachedModel.ts"
+import * as TestClock from "effect/testing/TestClock"
+import { type CacheClaims, CacheStore } from "../../src/cache/CacheStore.ts"
+import { layerMemory } from "../../src/cache/CacheStoreMemory.ts"
+import { PredictionCache } from "../../src/cache/PredictionCache.ts"
+import { ask, cacheOver, type Compute, fork, held, memory, model, namesOf, outputOf, unasked } from "./CachedModel.ts"
+
+/** A store in memory that processes share: claims end as they do in Redis. */
+const storeWithClaims = Effect.gen(function*() {
+  const memory = Context.get(yield* Layer.build(layerMemory({ maxBytes: 1_000_000 })), CacheStore)
+  const held = new Map<string, { readonly token: string; readonly until: number }>()
+  const standings = (keys: ReadonlyArray<string>, claimed: (key: string, now: number) => boolean) =>
+    Effect.gen(function*() {
+      const now = yield* Clock.currentTimeMillis
+      const values = yield* memory.getMany(keys)
+      return keys.map((key, index) => ({ claimed: claimed(key, now), value: values[index] }))
+    })
+  const isHeld = (key: string, now: number) => (held.get(key)?.until ?? 0) > now
+  const claims: CacheClaims = {
+    claim: (keys, token, holdMs) =>
+      standings(keys, (key, now) => {
+        if (isHeld(key, now)) return false
+        held.set(key, { token, until: now + holdMs })
+        return true
+      }),
+    look: (keys) => standings(keys, isHeld),
+    renew: (keys, token, holdMs) =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        for (const key of keys) if (held.get(key)?.token === token) held.set(key, { token, until: now + holdMs })
+      }),
+    release: (keys, token) =>
+      Effect.sync(() => keys.forEach((key) => held.get(key)?.token === token && held.delete(key)))
+  }
+  return CacheStore.of({ ...memory, held: () => undefined, claims })
+})
+
+/** The cache of a process of its own. */
+const processOver = (store: CacheStore["Service"]) =>
+  Effect.map(
+    Layer.build(Layer.fresh(cacheOver(Layer.succeed(CacheStore, store)))),
+    (context) => Context.get(context, PredictionCache)
+  )
 
 describe("PredictionCache, shared by callers", () => {
   it.effect("computes once for callers that ask at the same time", () =>
@@ -98,4 +141,37 @@ describe("PredictionCache, shared by callers", () => {
       const refreshed = yield* ask(["a"], compute(["a"]), { mode: "refresh" })
       assert.deepStrictEqual([namesOf(refreshed.outcomes), computed], [["A"], [["a"]]])
     }).pipe(Effect.provide(memory())))
+})
+
+describe("PredictionCache, shared by processes", () => {
+  it.effect("computes once what takes longer than a claim lasts", () =>
+    Effect.gen(function*() {
+      const store = yield* storeWithClaims
+      const [one, two] = [yield* processOver(store), yield* processOver(store)]
+      let computed = 0
+      const slow: Compute = () =>
+        Effect.as(Effect.delay(Effect.sync(() => computed++), "30 seconds"), [Result.succeed(outputOf("A"))])
+      const first = yield* fork(Effect.provideService(ask(["a"], slow), PredictionCache, one))
+      yield* TestClock.adjust("100 millis")
+      const second = yield* fork(Effect.provideService(ask(["a"], slow), PredictionCache, two))
+      yield* TestClock.adjust("31 seconds")
+      assert.deepStrictEqual(namesOf((yield* Fiber.join(first)).outcomes), ["A"])
+      assert.deepStrictEqual(namesOf((yield* Fiber.join(second)).outcomes), ["A"])
+      assert.strictEqual(computed, 1)
+    }).pipe(Effect.scoped))
+
+  it.effect("renews no claim of a caller who left", () =>
+    Effect.gen(function*() {
+      const store = yield* storeWithClaims
+      const [one, two] = [yield* processOver(store), yield* processOver(store)]
+      const leader = held()
+      const first = yield* fork(Effect.provideService(ask(["a"], leader.compute), PredictionCache, one))
+      yield* Deferred.await(leader.started)
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.interrupt(first)
+      const { compute } = model()
+      const second = yield* fork(Effect.provideService(ask(["a"], compute(["a"])), PredictionCache, two))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(namesOf((yield* Fiber.join(second)).outcomes), ["A"])
+    }).pipe(Effect.scoped))
 })
