@@ -147,3 +147,5 @@ export const makeRolloutObserver = (options: ObserverOptions) => {
     }
   }
 }
+
+export type RolloutObserver = ReturnType<typeof makeRolloutObserver>

@@ -2,9 +2,10 @@
  * What an operator has the engine do by hand: done by this process, and then by every other of this server.
  */
 import { PredictionCache } from "@sluice/core/cache/PredictionCache"
-import { Inference, type WarmedUp } from "@sluice/core/Inference"
+import { Inference } from "@sluice/core/Inference"
 import { RegistryControl } from "@sluice/core/registry/RegistryControl"
 import { RegistryHost } from "@sluice/core/registry/RegistryHost"
+import type { WarmedUp } from "@sluice/core/VersionWarmup"
 import { CacheUnavailable, ChangeIncomplete, SluiceError } from "@sluice/domain/Errors"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
