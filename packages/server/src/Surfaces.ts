@@ -56,7 +56,9 @@ const routesLayer = (settings: Settings) => {
     handlers,
     rpcRoutes(settings.limits.maxBodyBytes),
     settings.docs.enabled ? docsPages(api) : Layer.empty,
-    settings.telemetry.metricsPort === undefined ? metricsRoute : Layer.empty,
+    settings.telemetry.metricsPort === undefined
+      ? metricsRoute({ open: settings.auth.openMetrics })
+      : Layer.empty,
     edge(api, { openMetrics: settings.auth.openMetrics, origins: settings.server.corsOrigins ?? [] }),
     settings.telemetry.tracing ? Layer.empty : directRoutes({
       apiPrefix: settings.server.apiPrefix,
