@@ -16,6 +16,7 @@ import {
   type YAMLMap
 } from "yaml"
 import { ConfigError, configError, type ConfigMistake, fieldPath } from "./ConfigError.ts"
+import { tooMuchYaml } from "./YamlBounds.ts"
 
 export interface YamlDocument {
   /** The file as the operator gave it. */
@@ -166,6 +167,8 @@ export const parseYaml = (text: string, file: string): Result.Result<YamlDocumen
     offset === undefined ? 1 : lineCounter.linePos(offset).line || 1
   const refuse = (problem: string, cause: unknown) => new ConfigError({ mistakes: [{ source: file, problem }], cause })
   return Result.gen(function*() {
+    const excess = tooMuchYaml(text)
+    if (excess !== undefined) return yield* Result.fail(refuse(excess, undefined))
     const document = yield* Result.try({
       try: () =>
         parseDocument(text, {

@@ -73,7 +73,7 @@ describe("parseYaml", () => {
   })
 
   it("refuses more aliases than anybody writes, before it follows them", () => {
-    const text = `x: &a { b: 1 }\nlist:\n${"  - *a\n".repeat(50_000)}`
+    const text = `x: &a { b: 1 }\nlist:\n${"  - *a\n".repeat(20_000)}`
     assert.strictEqual(
       complaint(text),
       "some.yaml:1003: list[1000]: there are more than 1000 aliases (*name) up to here"
