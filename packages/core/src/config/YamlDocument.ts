@@ -91,7 +91,11 @@ const inspect = (
     if (++aliases === maxAliases + 1) add(node, path, `there are more than ${maxAliases} aliases (*name) up to here`)
     const target = anchors.get(node.source)
     if (target === undefined) {
-      return add(node, path, `*${node.source} refers to nothing: no value before it has &${node.source}`)
+      return add(
+        node,
+        path,
+        `there is no anchor (&) of this alias's name before it: put text that begins with * in quotes`
+      )
     }
     targets.set(node, target)
     // An alias can only refer to what came before it, so a circle always closes at a parent.
