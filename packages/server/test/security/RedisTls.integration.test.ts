@@ -2,7 +2,7 @@
  * A Redis that speaks TLS: reached with the right certificates, and never without its own being checked.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { KEY_ROOT } from "@sluice/core/cache/CacheKey"
+import { CACHE_ROOT } from "@sluice/core/cache/CacheKey"
 import * as Effect from "effect/Effect"
 import { redisTlsServer, withoutRedis } from "../../../core/test/RedisServer.ts"
 import { type Authority, certificateAuthority, type CertificateFiles } from "../harness/Certificates.ts"
@@ -33,7 +33,7 @@ describe.skipIf(withoutRedis)("a Redis that speaks TLS", () => {
       yield* first.printed(`redis at localhost:${redis.port} is connected`)
       assert.strictEqual((yield* ask(first.port)).headers["x-cache"], "miss")
       // An answer is written to Redis after it has been given: until its key is there.
-      const isEmpty = Effect.map(redis.command("KEYS", `${KEY_ROOT}*`), (keys) =>
+      const isEmpty = Effect.map(redis.command("KEYS", `${CACHE_ROOT}*`), (keys) =>
         Array.isArray(keys) && keys.length === 0)
       yield* Effect.repeat(Effect.delay(isEmpty, "20 millis"), {
         while: (empty) =>
