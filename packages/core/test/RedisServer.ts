@@ -6,6 +6,7 @@ import type * as Scope from "effect/Scope"
 import { Redis } from "ioredis"
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
+import { readFileSync } from "node:fs"
 import { mkdtemp, rm } from "node:fs/promises"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
@@ -20,7 +21,7 @@ export interface RedisServer {
   /** It keeps its connections and accepts new ones, and answers nothing. */
   readonly stall: Effect.Effect<void>
   readonly resume: Effect.Effect<void>
-  /** Runs a command on a connection of its own, without TLS. */
+  /** Runs a command on a connection of its own. */
   readonly command: (...parts: readonly [string, ...Array<string>]) => Effect.Effect<unknown>
 }
 
@@ -83,6 +84,12 @@ const end = async (child: ChildProcess): Promise<void> => {
   await ended
 }
 
+/** A client that shows the server's own certificate. */
+const clientTls = (tls: RedisServerTls | undefined) =>
+  tls === undefined
+    ? { host: "127.0.0.1" }
+    : { host: "localhost", tls: { ca: readFileSync(tls.ca), cert: readFileSync(tls.cert), key: readFileSync(tls.key) } }
+
 const serve = Effect.fnUntraced(function*(tls: RedisServerTls | undefined) {
   const folder = yield* Effect.acquireRelease(
     Effect.promise(() => mkdtemp(join(tmpdir(), "sluice-redis-"))),
@@ -106,7 +113,7 @@ const serve = Effect.fnUntraced(function*(tls: RedisServerTls | undefined) {
     resume: signal("SIGCONT"),
     command: (name, ...args) =>
       Effect.promise(async () => {
-        const client = new Redis({ host: "127.0.0.1", port, retryStrategy: null })
+        const client = new Redis({ ...clientTls(tls), port, retryStrategy: null })
         try {
           return await client.call(name, ...args)
         } finally {

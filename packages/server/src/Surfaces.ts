@@ -4,7 +4,6 @@
 import { makeSluiceApi } from "@sluice/api/SluiceApi"
 import * as ByteSize from "effect/ByteSize"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Headers from "effect/http/Headers"
@@ -57,7 +56,9 @@ const routesLayer = (settings: Settings) => {
     handlers,
     rpcRoutes(settings.limits.maxBodyBytes),
     settings.docs.enabled ? docsPages(api) : Layer.empty,
-    settings.telemetry.metricsPort === undefined ? metricsRoute : Layer.empty,
+    settings.telemetry.metricsPort === undefined
+      ? metricsRoute({ open: settings.auth.openMetrics })
+      : Layer.empty,
     edge(api, { openMetrics: settings.auth.openMetrics, origins: settings.server.corsOrigins ?? [] }),
     settings.telemetry.tracing ? Layer.empty : directRoutes({
       apiPrefix: settings.server.apiPrefix,
@@ -67,7 +68,7 @@ const routesLayer = (settings: Settings) => {
     Layer.provide(EngineControl.layer),
     Layer.provideMerge(Lifecycle.layer),
     Layer.provide(AccessControl.layer(settings.auth)),
-    Layer.provide(GuardedInference.layer({ requestTimeoutMs: Duration.toMillis(settings.limits.requestTimeout) }))
+    Layer.provide(GuardedInference.layer)
   )
 }
 

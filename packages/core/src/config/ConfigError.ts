@@ -57,11 +57,20 @@ export const fieldPath = (path: ReadonlyArray<PropertyKey>): string =>
     ""
   )
 
-/** A value as an error shows it: quoted, and cut where it is long. */
-export const describeValue = (value: unknown): string => {
+/** A value that may be a secret as an error shows it: by its kind alone. */
+export const describeKind = (value: unknown): string => {
   if (value === null || value === undefined) return "nothing"
   if (Array.isArray(value)) return "a list"
-  if (typeof value === "object") return "a mapping"
+  return typeof value === "object" ? "a mapping" : "a value that is not shown"
+}
+
+/** A URL with a user, who may have a password. */
+const credentials = /:\/\/.*@/s
+
+/** A value as an error shows it: quoted, and cut where it is long; a URL with a password is not shown. */
+export const describeValue = (value: unknown): string => {
+  if (value === null || typeof value === "object" || value === undefined) return describeKind(value)
   if (typeof value !== "string") return String(value)
+  if (credentials.test(value)) return describeKind(value)
   return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
 }

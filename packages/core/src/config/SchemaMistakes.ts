@@ -3,7 +3,7 @@
  */
 import type * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
-import { type ConfigMistake, describeValue, fieldPath } from "./ConfigError.ts"
+import { type ConfigMistake, fieldPath } from "./ConfigError.ts"
 import { didYouMean } from "./Suggestion.ts"
 import type { YamlDocument, YamlPath } from "./YamlDocument.ts"
 
@@ -74,17 +74,26 @@ const quotesAdvice = (expected: string, found: unknown): string => {
   return quoted ? ": leave the quotes out" : ""
 }
 
-const mismatch = (issue: SchemaIssue.Issue, ast: SchemaAST.AST | undefined, found: unknown): string => {
+const mismatch = (
+  issue: SchemaIssue.Issue,
+  ast: SchemaAST.AST | undefined,
+  found: unknown,
+  describe: (value: unknown) => string
+): string => {
   const expected = expectation(issue)
   const suggestion = typeof found === "string" && ast !== undefined ? didYouMean(found, choices(ast)) : ""
-  return `${expected}, got ${describeValue(found)}${suggestion}${quotesAdvice(expected, found)}`
+  return `${expected}, got ${describe(found)}${suggestion}${quotesAdvice(expected, found)}`
 }
 
 /** More than these help nobody, and looking for their lines takes time that grows with their square. */
 const mostMistakes = 1000
 
 /** The mistakes of an issue tree, in the order of the tree; the first thousand. */
-export const schemaMistakes = (issue: SchemaIssue.Issue, document: YamlDocument): ReadonlyArray<ConfigMistake> => {
+export const schemaMistakes = (
+  issue: SchemaIssue.Issue,
+  document: YamlDocument,
+  describe: (value: unknown) => string
+): ReadonlyArray<ConfigMistake> => {
   const mistakes: Array<ConfigMistake> = []
   const add = (path: YamlPath, problem: string): void => {
     if (mistakes.length >= mostMistakes) return
@@ -96,15 +105,15 @@ export const schemaMistakes = (issue: SchemaIssue.Issue, document: YamlDocument)
   const addUnion = (issue: SchemaIssue.AnyOf, path: YamlPath): void => {
     const found = valueAt(document.value, path)
     const members = discriminator(issue.ast)
-    if (members === undefined) return add(path, mismatch(issue, issue.ast, found))
+    if (members === undefined) return add(path, mismatch(issue, issue.ast, found, describe))
     if (typeof found !== "object" || found === null || Array.isArray(found)) {
-      return add(path, `expected a mapping, got ${describeValue(found)}`)
+      return add(path, `expected a mapping, got ${describe(found)}`)
     }
     const inner = [...path, members.key]
     const text = valueAt(document.value, inner)
     const expected = `expected ${members.choices.map((choice) => `"${choice}"`).join(" | ")}`
     const suggestion = typeof text === "string" ? didYouMean(text, members.choices) : ""
-    add(inner, `${expected}, got ${describeValue(text)}${suggestion}`)
+    add(inner, `${expected}, got ${describe(text)}${suggestion}`)
   }
   const walk = (issue: SchemaIssue.Issue, path: YamlPath): void => {
     switch (issue._tag) {
@@ -124,9 +133,12 @@ export const schemaMistakes = (issue: SchemaIssue.Issue, document: YamlDocument)
         // A check that points deeper knows its field better than the filter around it does.
         return issue.issue._tag === "Pointer" || issue.issue._tag === "Composite"
           ? walk(issue.issue, path)
-          : add(path, mismatch(issue, undefined, valueAt(document.value, path)))
+          : add(path, mismatch(issue, undefined, valueAt(document.value, path), describe))
       default:
-        return add(path, mismatch(issue, "ast" in issue ? issue.ast : undefined, valueAt(document.value, path)))
+        return add(
+          path,
+          mismatch(issue, "ast" in issue ? issue.ast : undefined, valueAt(document.value, path), describe)
+        )
     }
   }
   walk(issue, [])

@@ -16,6 +16,7 @@ import {
   type YAMLMap
 } from "yaml"
 import { ConfigError, configError, type ConfigMistake, fieldPath } from "./ConfigError.ts"
+import { tooMuchYaml } from "./YamlBounds.ts"
 
 export interface YamlDocument {
   /** The file as the operator gave it. */
@@ -90,7 +91,11 @@ const inspect = (
     if (++aliases === maxAliases + 1) add(node, path, `there are more than ${maxAliases} aliases (*name) up to here`)
     const target = anchors.get(node.source)
     if (target === undefined) {
-      return add(node, path, `*${node.source} refers to nothing: no value before it has &${node.source}`)
+      return add(
+        node,
+        path,
+        `there is no anchor (&) of this alias's name before it: put text that begins with * in quotes`
+      )
     }
     targets.set(node, target)
     // An alias can only refer to what came before it, so a circle always closes at a parent.
@@ -166,6 +171,8 @@ export const parseYaml = (text: string, file: string): Result.Result<YamlDocumen
     offset === undefined ? 1 : lineCounter.linePos(offset).line || 1
   const refuse = (problem: string, cause: unknown) => new ConfigError({ mistakes: [{ source: file, problem }], cause })
   return Result.gen(function*() {
+    const excess = tooMuchYaml(text)
+    if (excess !== undefined) return yield* Result.fail(refuse(excess, undefined))
     const document = yield* Result.try({
       try: () =>
         parseDocument(text, {

@@ -6,7 +6,7 @@ import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as SchemaParser from "effect/SchemaParser"
 import * as NodeFs from "node:fs/promises"
-import { ConfigError, configError } from "./ConfigError.ts"
+import { ConfigError, configError, describeValue } from "./ConfigError.ts"
 import { schemaMistakes } from "./SchemaMistakes.ts"
 import { parseYaml, type YamlDocument } from "./YamlDocument.ts"
 
@@ -52,15 +52,19 @@ export const readYaml = Effect.fn("YamlFile.readYaml")(
   }
 )
 
-/** Decodes a document by a schema. Fields that the schema does not know are refused, and every mistake is listed. */
+/**
+ * Decodes a document by a schema. Fields that the schema does not know are refused, and every mistake is listed; `describe`
+ * says what a mistake shows of a value.
+ */
 export const decodeYaml = <S extends Schema.ConstraintDecoder<unknown>>(
   schema: S,
-  document: YamlDocument
+  document: YamlDocument,
+  describe: (value: unknown) => string = describeValue
 ): Result.Result<S["Type"], ConfigError> => {
   const decode = SchemaParser.decodeUnknownResult(schema, { errors: "all", onExcessProperty: "error" })
   return Result.mapError(decode(document.value), (issue) => {
     const problem = "it does not have the shape that is expected"
-    return configError(schemaMistakes(issue, document)) ??
+    return configError(schemaMistakes(issue, document, describe)) ??
       new ConfigError({ mistakes: [{ source: document.file, problem }], cause: issue })
   })
 }

@@ -2,6 +2,7 @@
  * Which limits a call has, and what it takes of each: of its key, of its model and of the whole server. Pure.
  */
 import type { InferInput } from "../InferRequest.ts"
+import { leaseMs } from "./LeaseRenewal.ts"
 import type { LimitMetric, Limits, LimitScope } from "./Limits.ts"
 import type { LimitTake } from "./RateLimitStore.ts"
 
@@ -12,8 +13,6 @@ export interface LimitedCall {
   readonly model: string
   readonly modelLimits: Limits | undefined
   readonly items: number
-  /** How long it may take, in milliseconds: as long it holds its slots, if its process dies. */
-  readonly timeoutMs: number
 }
 
 export interface PlannedTake {
@@ -29,9 +28,6 @@ export type LimitPlan = ReadonlyArray<PlannedTake>
  * where Redis is a cluster. They are none of the cache's keys, which are cleared.
  */
 export const LIMITS_ROOT = "sluice:limits:{1}:"
-
-/** A slot outlives its call's timeout by this, in milliseconds, so that only a dead process loses one. */
-const leaseGraceMs = 5_000
 
 /** The window is part of the key: another one begins anew, another amount goes on with what is used. */
 const windowTake = (
@@ -59,7 +55,7 @@ const add = (
   scope: LimitScope,
   id: string,
   limits: Limits,
-  { items, timeoutMs }: LimitedCall
+  { items }: LimitedCall
 ): void => {
   if (limits.requests !== undefined) plan.push(windowTake(scope, id, "requests", limits.requests, 1, 1))
   if (limits.items !== undefined) plan.push(windowTake(scope, id, "items", limits.items, items, items))
@@ -70,7 +66,7 @@ const add = (
     plan.push({
       scope,
       metric: "concurrent",
-      take: { kind: "slot", key, amount: limits.concurrent, leaseMs: timeoutMs + leaseGraceMs }
+      take: { kind: "slot", key, amount: limits.concurrent, leaseMs }
     })
   }
 }

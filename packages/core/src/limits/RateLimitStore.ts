@@ -16,7 +16,7 @@ export interface WindowTake {
   readonly take: number
 }
 
-/** One of `amount` slots, until it is released, or the time of the lease is over because its holder is gone. */
+/** One of `amount` slots, until it is released, or the time of the lease is over because nobody renewed it. */
 export interface SlotTake {
   readonly kind: "slot"
   readonly key: string
@@ -25,6 +25,12 @@ export interface SlotTake {
 }
 
 export type LimitTake = WindowTake | SlotTake
+
+/** Who holds one slot of each of these keys. */
+export interface SlotHolder {
+  readonly lease: string
+  readonly slotKeys: ReadonlyArray<string>
+}
 
 export interface LimitState {
   /** Whether there is room for what this call takes. */
@@ -68,4 +74,9 @@ export class RateLimitStore extends Context.Service<RateLimitStore, {
   ) => void
   /** Gives the holder's slots back. Nobody waits for it: a slot that it does not reach comes back by its lease. */
   readonly release: (slotKeys: ReadonlyArray<string>, lease: string) => void
+  /**
+   * From now on their slots are held for `leaseMs`, also those that the store has forgotten: a call is under way for each.
+   * Nobody waits for it.
+   */
+  readonly renew: (holders: ReadonlyArray<SlotHolder>, leaseMs: number) => void
 }>()("sluice/RateLimitStore") {}

@@ -19,7 +19,7 @@ export interface GuardOptions {
   readonly now: () => number
   readonly later: (delayMs: number, wake: () => void) => void
   /** Hears of each failure, but not of calls for which the store was not asked. */
-  readonly failed: (reason: "slow" | "failed") => void
+  readonly failed: (reason: "slow" | "failed", cause: unknown) => void
 }
 
 type Outcome = Result.Result<Taken, RateLimitStoreError>
@@ -62,7 +62,7 @@ export const guarded = (store: RateLimitStore["Service"], options: GuardOptions)
       return
     }
     distrust = { untilMs: now() + restMs, isProbing: false }
-    failed(outcome.failure.reason === "slow" ? "slow" : "failed")
+    failed(outcome.failure.reason === "slow" ? "slow" : "failed", outcome.failure.cause)
   }
 
   return RateLimitStore.of({
@@ -94,6 +94,7 @@ export const guarded = (store: RateLimitStore["Service"], options: GuardOptions)
         if (outcome.success.allowed) store.release(slotKeysOf(takes), lease)
       })
     },
-    release: store.release
+    release: store.release,
+    renew: store.renew
   })
 }

@@ -33,12 +33,16 @@ export const memoryStore = (now: () => number): RateLimitStore["Service"] => {
     return { fits: used < take.amount, used, backMs: 0, waitMs: 0 }
   }
 
+  const hold = (key: string, lease: string, expiresAtMs: number): void => {
+    const leases = slots.get(key) ?? new SlotLeases()
+    slots.set(key, leases)
+    leases.hold(lease, expiresAtMs)
+  }
+
   /** Takes what fits, and gives the state after it. */
   const commit = (take: LimitTake, lease: string, state: LimitState, nowMs: number): LimitState => {
     if (take.kind === "slot") {
-      const leases = slots.get(take.key) ?? new SlotLeases()
-      slots.set(take.key, leases)
-      leases.hold(lease, nowMs + take.leaseMs)
+      hold(take.key, lease, nowMs + take.leaseMs)
       return { ...state, used: state.used + 1 }
     }
     if (take.take === 0) return state
@@ -59,6 +63,12 @@ export const memoryStore = (now: () => number): RateLimitStore["Service"] => {
     },
     release: (slotKeys, lease) => {
       for (const key of slotKeys) slots.get(key)?.release(lease)
+    },
+    renew: (holders, leaseMs) => {
+      const expiresAtMs = now() + leaseMs
+      for (const { lease, slotKeys } of holders) {
+        for (const key of slotKeys) hold(key, lease, expiresAtMs)
+      }
     }
   })
 }

@@ -12,9 +12,20 @@ import { monotonicReader } from "../Monotonic.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 import { type LimitTake, RateLimitStore, RateLimitStoreError, type Taken } from "./RateLimitStore.ts"
 import { guarded, type RateLimitStoreBudget } from "./RateLimitStoreGuard.ts"
+import { renewScript } from "./RenewScript.ts"
 import { takeScript } from "./TakeScript.ts"
 
-const takeSha = hash("sha1", takeScript)
+interface Script {
+  readonly text: string
+  readonly sha: string
+}
+
+const scriptOf = (text: string): Script => ({ text, sha: hash("sha1", text) })
+const taking = scriptOf(takeScript)
+const renewing = scriptOf(renewScript)
+
+/** Renewed by one command: more would keep Redis from others for a noticeable time. */
+const mostRenewed = 1_000
 
 const microseconds = (ms: number): number => Math.max(1, Math.round(ms * 1000))
 
@@ -47,24 +58,42 @@ const readReply = (reply: unknown, count: number): Taken => {
 
 const isUnknownScript = (error: unknown): boolean => error instanceof Error && error.message.startsWith("NOSCRIPT")
 
+/** What Redis answers instead of doing it. That it cannot be reached is told by its connection. */
+const isRefusal = (cause: unknown): cause is Error => cause instanceof Error && cause.name === "ReplyError"
+
+/** Refusals are logged once in so many milliseconds. */
+const quietMs = 60_000
+
 /** `failed` hears of what nobody waits for. */
-export const redisStore = (client: Client, failed: () => void): RateLimitStore["Service"] => {
-  const run = (keys: ReadonlyArray<string>, values: ReadonlyArray<string | number>): Promise<unknown> =>
-    client.evalsha(takeSha, keys.length, ...keys, ...values).catch((error: unknown) => {
+export const redisStore = (client: Client, failed: (cause: unknown) => void): RateLimitStore["Service"] => {
+  const run = (
+    { sha, text }: Script,
+    keys: ReadonlyArray<string>,
+    values: ReadonlyArray<string | number>
+  ): Promise<unknown> =>
+    client.evalsha(sha, keys.length, ...keys, ...values).catch((error: unknown) => {
       // A Redis that was started anew, or another than before, learns the script with this call.
-      if (isUnknownScript(error)) return client.eval(takeScript, keys.length, ...keys, ...values)
+      if (isUnknownScript(error)) return client.eval(text, keys.length, ...keys, ...values)
       throw error
     })
   return RateLimitStore.of({
     take: (takes, lease, answer) => {
       const keys = takes.map(({ key }) => key)
-      run(keys, [lease, ...takes.flatMap(argumentsOf)]).then((reply) => readReply(reply, takes.length)).then(
+      run(taking, keys, [lease, ...takes.flatMap(argumentsOf)]).then((reply) => readReply(reply, takes.length)).then(
         (taken) => answer(Result.succeed(taken)),
         (cause: unknown) => answer(Result.fail(new RateLimitStoreError({ reason: "failed", cause })))
       )
     },
     release: (slotKeys, lease) => {
       for (const key of slotKeys) client.zrem(key, lease).catch(failed)
+    },
+    renew: (holders, leaseMs) => {
+      const slots = holders.flatMap(({ lease, slotKeys }) => slotKeys.map((key) => ({ key, lease })))
+      for (let from = 0; from < slots.length; from += mostRenewed) {
+        const some = slots.slice(from, from + mostRenewed)
+        const values = [microseconds(leaseMs), ...some.map(({ lease }) => lease)]
+        run(renewing, some.map(({ key }) => key), values).catch(failed)
+      }
     }
   })
 }
@@ -79,15 +108,23 @@ export const layerRedis = (
       const { client } = yield* RedisConnection
       const { rateLimits: meters } = yield* Metrics
       const runFork = Effect.runForkWith(yield* Effect.context<never>())
-      const store = redisStore(client, () => meters.storeError("failed"))
+      const now = yield* monotonicReader
+      let quietUntilMs = -Infinity
+      const failed = (reason: "slow" | "failed", cause: unknown): void => {
+        meters.storeError(reason)
+        if (!isRefusal(cause) || now() < quietUntilMs) return
+        quietUntilMs = now() + quietMs
+        runFork(Effect.logWarning(`redis refuses what rate limits ask of it: ${cause.message}`))
+      }
+      const store = redisStore(client, (cause) => failed("failed", cause))
       return guarded(store, {
         budget,
-        now: yield* monotonicReader,
+        now,
         later: (delayMs, wake) => {
           // A reply that came while the event loop was busy lies in the socket: one more turn reads it first.
           runFork(Effect.sleep(delayMs).pipe(Effect.andThen(Effect.yieldNow), Effect.andThen(Effect.sync(wake))))
         },
-        failed: (reason) => meters.storeError(reason)
+        failed
       })
     })
   )

@@ -11,6 +11,7 @@ import { randomUUID } from "node:crypto"
 import type { Answered } from "../InferRequest.ts"
 import { monotonicReader } from "../Monotonic.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
+import { makeLeaseRenewal } from "./LeaseRenewal.ts"
 import { type LimitedCall, type LimitPlan, neverFits, planLimits, tokenDebits } from "./LimitPlan.ts"
 import type { FailMode, Limits } from "./Limits.ts"
 import { limitHeaders, refusalOf, tooManyItems, unknownWaitMs } from "./RateLimitHeaders.ts"
@@ -54,6 +55,7 @@ export class RateLimits extends Context.Service<RateLimits, {
         const store = yield* RateLimitStore
         const { rateLimits: meters } = yield* Metrics
         const ownStore = memoryStore(yield* monotonicReader)
+        const leases = yield* makeLeaseRenewal
 
         /** What the call holds, and where. */
         const passOf = (
@@ -63,10 +65,14 @@ export class RateLimits extends Context.Service<RateLimits, {
           taken: Taken
         ): LimitPass => {
           const slotKeys = plan.filter(({ take }) => take.kind === "slot").map(({ take }) => take.key)
+          if (slotKeys.length > 0) leases.hold(from, { lease, slotKeys })
           return {
             headers: limitHeaders(plan, taken.states),
             leave: (answered) => {
-              if (slotKeys.length > 0) from.release(slotKeys, lease)
+              if (slotKeys.length > 0) {
+                leases.release(lease)
+                from.release(slotKeys, lease)
+              }
               const tokens = computedTokens(answered)
               const debits = tokens === 0 ? [] : tokenDebits(plan, tokens)
               // The store counts its own failures.

@@ -10,6 +10,7 @@
  *                     until what is needed fits
  *     cost            a call: 3 to 7 commands a limit, whatever its amount; 160 stretches of 70 bytes a limit at most, or
  *                     a lease a slot. Refused calls store nothing. Keys expire with the last unit, or lease, in them.
+ *                     A key that holds something else is emptied first.
  *     needs           Redis 5 or later; all keys in one slot of a cluster
  *
  * A stretch is "FIRST LAST BEFORE AFTER": when its first and last unit were taken, in microseconds, and how many units had
@@ -25,24 +26,34 @@ local now = time[1] * 1000000 + time[2]
 
 local function read(text)
   local first, last, before, after = string.match(text, "^(%d+) (%d+) (%d+) (%d+)$")
+  if not after then return nil end
   return { first = tonumber(first), last = tonumber(last), before = tonumber(before), after = tonumber(after) }
 end
 local function write(stretch)
   return string.format("%.0f %.0f %.0f %.0f", stretch.first, stretch.last, stretch.before, stretch.after)
 end
+-- What is not ours goes, and counts as nothing
 local function at(key, index)
-  local text = redis.call("LINDEX", key, index)
-  return text and read(text)
+  local text = redis.pcall("LINDEX", key, index)
+  if not text then return nil end
+  local stretch = type(text) == "string" and read(text) or nil
+  if not stretch then redis.call("DEL", key) end
+  return stretch
 end
 
 local function lookAtSlots(limit)
-  limit.used = redis.call("ZCOUNT", limit.key, string.format("(%.0f", now), "+inf")
+  limit.used = redis.pcall("ZCOUNT", limit.key, string.format("(%.0f", now), "+inf")
+  if type(limit.used) == "table" then
+    redis.call("DEL", limit.key)
+    limit.used = 0
+  end
   limit.fits = limit.used < limit.amount
 end
 
 local function lookAtWindow(limit)
   local key, span = limit.key, limit.span
   local head, tail = at(key, 0), at(key, -1)
+  if not tail then head = nil end
   if tail and tail.last > now then
     head = { first = now, last = now, before = head.before, after = tail.after }
     tail = head
@@ -58,7 +69,7 @@ local function lookAtWindow(limit)
     redis.call("LPOP", key)
     head = at(key, 0)
   end
-  limit.tail = tail
+  limit.tail = head and tail
   limit.used = head and tail.after - head.before or 0
   limit.back = head and head.last + span - now or 0
   local excess = limit.used + limit.need - limit.amount

@@ -51,6 +51,26 @@ export const isPrivateAddress = (address: string): boolean => {
   return family === 0 || special.check(plain, family === 4 ? "ipv4" : "ipv6")
 }
 
+/** Where clouds answer with a machine's own credentials: link-local, and what carries or stands for it. */
+const linkLocal = new BlockList()
+linkLocal.addSubnet("169.254.0.0", 16, "ipv4")
+for (
+  const [network, prefix] of [
+    ["::169.254.0.0", 112],
+    ["64:ff9b::169.254.0.0", 112],
+    ["2002:a9fe::", 32],
+    ["fd00:ec2::254", 128],
+    ["fe80::", 10]
+  ] as const
+) linkLocal.addSubnet(network, prefix, "ipv6")
+
+/** Whether an IP address is link-local, or one of a metadata service. */
+export const isLinkLocal = (address: string): boolean => {
+  const plain = address.replace(/%.*$/, "")
+  const family = isIP(plain)
+  return family !== 0 && linkLocal.check(plain, family === 4 ? "ipv4" : "ipv6")
+}
+
 /** A host as a URL has it, as an address; undefined for a name. */
 export const addressOf = (hostname: string): string | undefined => {
   const plain = hostname.replace(/^\[(.*)\]$/, "$1")

@@ -5,7 +5,7 @@ import * as Result from "effect/Result"
 import { createHash } from "node:crypto"
 import { basename, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
-import { isLoopbackHost } from "./Addresses.ts"
+import { addressOf, isLinkLocal, isLoopbackHost } from "./Addresses.ts"
 import { fileNameMistake } from "./FileName.ts"
 import { SourceRefused } from "./StoreErrors.ts"
 
@@ -49,6 +49,10 @@ export const parseAddress = (text: string, { allowHttp }: SourceRules): Result.R
   const shown = url.host + url.pathname
   if (url.username !== "" || url.password !== "") {
     return refuse(`${shown}: an address with a user or a password in it is not taken, it would end up in logs`)
+  }
+  const address = addressOf(url.hostname)
+  if (address !== undefined && isLinkLocal(address)) {
+    return refuse(`${shown}: link-local addresses are not fetched: no models are there, but a cloud's metadata`)
   }
   if (url.protocol === "https:") return Result.succeed(url)
   if (url.protocol !== "http:") return refuse(`${shown}: only https: is fetched, not ${url.protocol}`)

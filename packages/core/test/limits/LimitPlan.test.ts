@@ -8,8 +8,7 @@ const call: LimitedCall = {
   callerLimits: undefined,
   model: "m",
   modelLimits: undefined,
-  items: 3,
-  timeoutMs: 2_000
+  items: 3
 }
 const none = { global: undefined, perKey: undefined }
 const scopes = (changes: Partial<LimitedCall>, of: { readonly global?: Limits; readonly perKey?: Limits }) =>
@@ -58,11 +57,6 @@ describe("planLimits", () => {
       take.kind === "window" ? [take.need, take.take] : []
     )
     assert.deepStrictEqual(takes, [[1, 1], [3, 3], [1, 0]])
-  })
-
-  it("holds a slot longer than the call may take", () => {
-    const [planned] = planLimits({ ...call, callerLimits: { concurrent: 1 } }, none)
-    assert.isAbove(planned?.take.kind === "slot" ? planned.take.leaseMs : 0, call.timeoutMs)
   })
 })
 

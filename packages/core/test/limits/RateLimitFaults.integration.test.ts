@@ -6,12 +6,11 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
-import * as Result from "effect/Result"
 import { Redis } from "ioredis"
 import { CacheStoreHealth } from "../../src/cache/CacheStoreHealth.ts"
 import { layer as layerConnection } from "../../src/cache/Redis.ts"
 import { type FailMode, failModes } from "../../src/limits/Limits.ts"
-import { RateLimits } from "../../src/limits/RateLimits.ts"
+import { type LimitPass, type LimitRefusal, RateLimits } from "../../src/limits/RateLimits.ts"
 import { layerRedis } from "../../src/limits/RateLimitStoreRedis.ts"
 import { Metrics } from "../../src/telemetry/Metrics.ts"
 import { type RedisServer, redisServer, withoutRedis } from "../RedisServer.ts"
@@ -31,25 +30,30 @@ const limitsAt = (port: number, fail: FailMode) =>
     Layer.provideMerge(Metrics.layer({ enabled: false }))
   )
 
-/** One call from its entry to its end: who let it in, or why it was refused. */
-const call = Effect.gen(function*() {
+/** A call that has been let in. */
+const enterOne = Effect.gen(function*() {
   const { enter, plan } = yield* RateLimits
-  const planned = plan({
-    callerId: "ann",
-    callerLimits: undefined,
-    model: "m",
-    modelLimits: undefined,
-    items: 1,
-    timeoutMs: 1_000
-  })
-  return yield* Effect.callback<string>((resume) =>
-    enter(planned, 1, (entered) => {
-      if (Result.isFailure(entered)) return resume(Effect.succeed(entered.failure._tag))
-      entered.success.leave(undefined)
-      resume(Effect.succeed("ratelimit" in entered.success.headers ? "counted" : "let in"))
-    })
+  const planned = plan({ callerId: "ann", callerLimits: undefined, model: "m", modelLimits: undefined, items: 1 })
+  return yield* Effect.callback<LimitPass, LimitRefusal>((resume) =>
+    enter(planned, 1, (entered) => resume(Effect.fromResult(entered)))
   )
 })
+
+/** One call from its entry to its end: who let it in, or why it was refused. */
+const call = Effect.match(enterOne, {
+  onFailure: ({ _tag }) => _tag,
+  onSuccess: ({ headers, leave }) => {
+    leave(undefined)
+    return "ratelimit" in headers ? "counted" : "let in"
+  }
+})
+
+const concurrent = "sluice:limits:{1}:global:concurrent:"
+
+const untilDegraded = Effect.flatMap(
+  CacheStoreHealth,
+  ({ state }) => Effect.repeat(Effect.delay(state, "5 millis"), { until: (health) => health === "degraded" })
+)
 
 const fallbacks = (mode: FailMode) => Effect.map(Metrics, ({ rateLimits }) => rateLimits.fallbacks.get(mode) ?? 0)
 
@@ -119,6 +123,85 @@ describe.skipIf(withoutRedis)("rate limits whose Redis is", () => {
         }).pipe(Effect.provide(Logger.layer([])), Effect.scoped), 30_000)
     }
   }
+
+  it.live(
+    "stalled until the connection is given up: heals what calls took that went on without it",
+    () =>
+      Effect.gen(function*() {
+        const server = yield* redisServer
+        yield* Effect.gen(function*() {
+          assert.strictEqual(yield* call, "counted")
+          yield* server.stall
+          // Taken by nobody: Redis reads them when the connection that they came by is long gone.
+          for (let i = 0; i < 3; i++) yield* Effect.forkChild(call)
+          yield* untilDegraded
+          yield* server.resume
+          yield* untilWell("open")
+        }).pipe(Effect.provide(limitsAt(server.port, "open")))
+      }).pipe(Effect.provide(Logger.layer([])), Effect.scoped),
+    40_000
+  )
+
+  it.live("made read-only while a call ends: heals its slot, and renews those of others", () =>
+    Effect.gen(function*() {
+      const server = yield* redisServer
+      const client = yield* clientOf(server.port)
+      yield* Effect.gen(function*() {
+        const leases = Effect.promise(() => client.zrangebyscore(concurrent, Date.now() * 1_000, "+inf"))
+        const ended = yield* enterOne
+        const [lost] = yield* leases
+        yield* enterOne
+        const [kept] = (yield* leases).filter((lease) => lease !== lost)
+        yield* command(client, "REPLICAOF", "127.0.0.1", "1")
+        ended.leave(undefined)
+        yield* command(client, "REPLICAOF", "NO", "ONE")
+        // Both were held until about the same time.
+        const left = yield* Effect.repeat(Effect.delay(leases, "50 millis"), {
+          until: (held) => !held.includes(lost ?? "")
+        })
+        assert.deepStrictEqual(left, [kept])
+      }).pipe(Effect.provide(limitsAt(server.port, "open")))
+    }).pipe(Effect.provide(Logger.layer([])), Effect.scoped), 40_000)
+
+  it.live("given foreign values at the keys of limits: replaces them", () =>
+    Effect.gen(function*() {
+      const server = yield* redisServer
+      const client = yield* clientOf(server.port)
+      yield* Effect.gen(function*() {
+        assert.strictEqual(yield* call, "counted")
+        const requests = "sluice:limits:{1}:global:requests:60000:"
+        for (const key of [requests, concurrent]) {
+          yield* command(client, "SET", key, "foreign")
+          assert.strictEqual(yield* call, "counted", key)
+        }
+        for (const values of [["foreign"], ["1 2 3 4", "foreign"], ["foreign", "1 2 3 4"]]) {
+          yield* command(client, "DEL", requests)
+          yield* command(client, "RPUSH", requests, ...values)
+          assert.strictEqual(yield* call, "counted", values.join())
+        }
+        assert.strictEqual(yield* fallbacks("closed"), 0)
+      }).pipe(Effect.provide(limitsAt(server.port, "closed")))
+    }).pipe(Effect.provide(Logger.layer([])), Effect.scoped))
+
+  it.live("refusing: says why in the log, once in a while", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ message }) => {
+        lines.push(String(message))
+      })
+      const server = yield* redisServer
+      const client = yield* clientOf(server.port)
+      yield* Effect.gen(function*() {
+        assert.strictEqual(yield* call, "counted")
+        yield* command(client, "REPLICAOF", "127.0.0.1", "1")
+        for (let i = 0; i < 5; i++) {
+          yield* call
+          yield* Effect.sleep("110 millis")
+        }
+      }).pipe(Effect.provide(limitsAt(server.port, "open")), Effect.provide(Logger.layer([logger])))
+      const told = lines.filter((line) => line.startsWith("redis refuses what rate limits ask of it: READONLY"))
+      assert.lengthOf(told, 1)
+    }).pipe(Effect.scoped))
 
   it.live("emptied: counts on from nothing", () =>
     Effect.gen(function*() {

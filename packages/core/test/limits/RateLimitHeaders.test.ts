@@ -8,7 +8,7 @@ const perSecond = (amount: number) => ({ amount, windowMs: 1_000 })
 
 const planOf = (key: Limits, global?: Limits) =>
   planLimits(
-    { callerId: "ann", callerLimits: key, model: "m", modelLimits: undefined, items: 1, timeoutMs: 1_000 },
+    { callerId: "ann", callerLimits: key, model: "m", modelLimits: undefined, items: 1 },
     { global, perKey: undefined }
   )
 

@@ -207,6 +207,26 @@ export const rateLimitStoreConformance = ({ layer, passTime, run }: StoreUnderTe
     })
   )
 
+  test(
+    "holds a slot on while its lease is renewed, also one that was lost",
+    Effect.gen(function*() {
+      const leaseMs = 500
+      const limit = slot("a", 1, leaseMs)
+      const { renew } = yield* RateLimitStore
+      renew([{ lease: "lost", slotKeys: [limit.key] }], 60_000)
+      assert.isFalse((yield* take([limit], "one")).allowed)
+      yield* release(limit, "lost")
+      assert.isTrue((yield* take([limit], "one")).allowed)
+      renew([{ lease: "one", slotKeys: [limit.key, slot("b", 1).key] }], 60_000)
+      yield* passTime(Duration.millis(leaseMs + 1))
+      assert.isFalse((yield* take([limit], "two")).allowed)
+      assert.isFalse((yield* take([slot("b", 1)], "two")).allowed)
+      renew([{ lease: "one", slotKeys: [limit.key] }], 1)
+      yield* passTime(Duration.millis(10))
+      assert.isTrue((yield* take([limit], "two")).allowed)
+    })
+  )
+
   for (const amount of [40, 1_000]) {
     test(
       `has at most ${amount} in every stretch of the window, and refuses nothing that would fit`,

@@ -23,7 +23,8 @@ const setUp = () => {
       },
       release: (keys, lease) => {
         released.push(...keys, lease)
-      }
+      },
+      renew: () => {}
     }),
     {
       budget: { operation: "50 millis", rest: "1 second" },

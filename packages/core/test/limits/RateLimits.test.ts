@@ -3,11 +3,12 @@ import { ModelFailed } from "@sluice/domain/Errors"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import * as TestClock from "effect/testing/TestClock"
 import type { Answered, InferredItem } from "../../src/InferRequest.ts"
 import type { LimitedCall } from "../../src/limits/LimitPlan.ts"
 import type { FailMode, Limits } from "../../src/limits/Limits.ts"
 import { type LimitPass, type LimitRefusal, RateLimits, type RateLimitsOptions } from "../../src/limits/RateLimits.ts"
-import { RateLimitStore, RateLimitStoreError } from "../../src/limits/RateLimitStore.ts"
+import { RateLimitStore, RateLimitStoreError, type SlotHolder } from "../../src/limits/RateLimitStore.ts"
 import { layerMemory } from "../../src/limits/RateLimitStoreMemory.ts"
 import { Metrics } from "../../src/telemetry/Metrics.ts"
 
@@ -15,8 +16,15 @@ const perMinute = (amount: number) => ({ amount, windowMs: 60_000 })
 
 const down = Layer.succeed(RateLimitStore, {
   take: (_, __, answer) => answer(Result.fail(new RateLimitStoreError({ reason: "failed" }))),
-  release: () => {}
+  release: () => {},
+  renew: () => {}
 })
+
+/** A store that hears of no release. */
+const deaf = Layer.effect(RateLimitStore, Effect.map(RateLimitStore, (store) => ({ ...store, release: () => {} })))
+  .pipe(
+    Layer.provide(layerMemory)
+  )
 
 const provide = (options: Partial<RateLimitsOptions>, store: Layer.Layer<RateLimitStore> = layerMemory) =>
   Effect.provide(
@@ -33,8 +41,7 @@ const enter = Effect.fnUntraced(function*(limits: Limits | undefined, items = 1,
     callerLimits: limits,
     model: "m",
     modelLimits: undefined,
-    items,
-    timeoutMs: 1_000
+    items
   }
   return yield* Effect.callback<LimitPass, LimitRefusal>((resume) =>
     rateLimits.enter(rateLimits.plan(call), items, (entered) => resume(Effect.fromResult(entered)))
@@ -106,6 +113,42 @@ describe("RateLimits", () => {
       yield* enter(limits)
       assert.strictEqual(yield* outcome(limits), "RateLimited")
     }).pipe(provide({})))
+
+  it.effect("holds a slot for as long as its call is under way, and no longer where its release was lost", () =>
+    Effect.gen(function*() {
+      const limits = { concurrent: 1 }
+      const { leave } = yield* enter(limits)
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual(yield* outcome(limits), "RateLimited")
+      leave(undefined)
+      assert.strictEqual(yield* outcome(limits), "RateLimited", "the store did not hear of it")
+      yield* TestClock.adjust("10 seconds")
+      assert.strictEqual(yield* outcome(limits), "in")
+    }).pipe(provide({}, deaf)))
+
+  it.effect("renews what is held together, and nothing where nothing is", () => {
+    const renewed: Array<number> = []
+    const counting = Layer.effect(
+      RateLimitStore,
+      Effect.map(RateLimitStore, (store) => ({
+        ...store,
+        renew: (holders: ReadonlyArray<SlotHolder>) => {
+          renewed.push(holders.length)
+        }
+      }))
+    ).pipe(Layer.provide(layerMemory))
+    return Effect.gen(function*() {
+      yield* enter({ requests: perMinute(5) })
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(renewed, [])
+      const passes = [yield* enter({ concurrent: 2 }), yield* enter({ concurrent: 2 })]
+      yield* TestClock.adjust("4 seconds")
+      assert.deepStrictEqual(renewed, [2])
+      for (const { leave } of passes) leave(undefined)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(renewed, [2])
+    }).pipe(provide({}, counting))
+  })
 
   it.effect("takes tokens when they are known: of computed items, not of cached or failed ones", () =>
     Effect.gen(function*() {

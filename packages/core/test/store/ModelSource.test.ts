@@ -32,6 +32,11 @@ describe("parseSource", () => {
     })
   })
 
+  it.each(["10.0.0.7", "192.168.1.2", "127.0.0.1", "[fd00::7]", "[::ffff:10.0.0.7]"])(
+    "takes an address of the operator's own network: %s",
+    (host) => assert.include(parsed(`https://${host}/model.onnx`), { _tag: "Web", file: "model.onnx" })
+  )
+
   it("reads paths, with file: and without", () => {
     for (const text of ["file:/models/a.onnx", "file:///models/a.onnx", "/models/a.onnx"]) {
       assert.deepStrictEqual(parsed(text), { _tag: "Local", text: "file:/models/a.onnx", path: "/models/a.onnx" })
@@ -50,6 +55,16 @@ describe("parseSource", () => {
     ["http://models.example/model.onnx", /this machine only/],
     ["http://127.0.0.1:9/model.onnx", /--allow-http/],
     ["http://localhost/model.onnx", /--allow-http/],
+    ["https://169.254.169.254/model.onnx", /link-local/],
+    ["https://2852039166/model.onnx", /link-local/],
+    ["https://0xa9.254.43518/model.onnx", /link-local/],
+    ["http://0251.0376.169.254/model.onnx", /link-local/],
+    ["https://[fe80::1]/model.onnx", /link-local/],
+    ["https://[::ffff:169.254.1.1]/model.onnx", /link-local/],
+    ["https://[::a9fe:a9fe]/model.onnx", /link-local/],
+    ["https://[64:ff9b::a9fe:a9fe]/model.onnx", /link-local/],
+    ["https://[2002:a9fe:a9fe::1]/model.onnx", /link-local/],
+    ["https://[fd00:ec2::254]/model.onnx", /link-local/],
     ["https://models.example/", /does not end with a file's name/],
     ["https://models.example/a/..%2F..%2Fb.onnx", /does not end with a file's name/],
     ["https://models.example/a%00.onnx", /does not end with a file's name/],

@@ -23,11 +23,6 @@ export interface GuardedAnswer {
   readonly headers: Readonly<Record<string, string>>
 }
 
-export interface GuardOptions {
-  /** How long a call may take where neither the caller nor the model says, in milliseconds. */
-  readonly requestTimeoutMs: number
-}
-
 export class GuardedInference extends Context.Service<GuardedInference, {
   /** As `Inference.start`. */
   readonly start: (caller: Principal, request: InferRequest, answer: (answer: GuardedAnswer) => void) => () => void
@@ -37,111 +32,109 @@ export class GuardedInference extends Context.Service<GuardedInference, {
     request: InferRequest
   ) => Effect.Effect<Pick<GuardedAnswer, "headers"> & { readonly result: InferResult }, CallError>
 }>()("sluice/server/GuardedInference") {
-  static readonly layer = ({ requestTimeoutMs }: GuardOptions) =>
-    Layer.effect(
-      GuardedInference,
-      Effect.gen(function*() {
-        const inference = yield* Inference
-        const registry = yield* ModelRegistry
-        const limits = yield* RateLimits
-        const metrics = yield* Metrics
+  static readonly layer = Layer.effect(
+    GuardedInference,
+    Effect.gen(function*() {
+      const inference = yield* Inference
+      const registry = yield* ModelRegistry
+      const limits = yield* RateLimits
+      const metrics = yield* Metrics
 
-        const refusal = (caller: Principal, model: string): Forbidden | undefined => {
-          if (!mayDo(caller, "predict")) return new Forbidden({ detail: "it has no role predict" })
-          return mayCall(caller, model)
-            ? undefined
-            : new Forbidden({ detail: `model "${model}" is not among its models` })
-        }
+      const refusal = (caller: Principal, model: string): Forbidden | undefined => {
+        if (!mayDo(caller, "predict")) return new Forbidden({ detail: "it has no role predict" })
+        return mayCall(caller, model)
+          ? undefined
+          : new Forbidden({ detail: `model "${model}" is not among its models` })
+      }
 
-        /** Undefined where nothing limits the call. */
-        const planOf = (caller: Principal, model: string, request: InferRequest): LimitPlan | undefined => {
-          const modelLimits = registry.limits(model)
-          if (!limits.apply(caller.limits, modelLimits)) return undefined
-          return limits.plan({
-            callerId: caller.id,
-            callerLimits: caller.limits,
-            model,
-            modelLimits,
-            items: itemCount(request.input),
-            timeoutMs: request.timeoutMs ?? registry.served(model, request.version)?.plan.timeoutMs ?? requestTimeoutMs
-          })
-        }
+      /** Undefined where nothing limits the call. */
+      const planOf = (caller: Principal, model: string, request: InferRequest): LimitPlan | undefined => {
+        const modelLimits = registry.limits(model)
+        if (!limits.apply(caller.limits, modelLimits)) return undefined
+        return limits.plan({
+          callerId: caller.id,
+          callerLimits: caller.limits,
+          model,
+          modelLimits,
+          items: itemCount(request.input)
+        })
+      }
 
-        const enter = (
-          plan: LimitPlan,
-          { input }: InferRequest,
-          answer: (entered: Result.Result<LimitPass, LimitRefusal>) => void
-        ): void =>
-          limits.enter(plan, itemCount(input), (entered) => {
-            if (Result.isFailure(entered)) metrics.refused(errorCatalogue[entered.failure._tag].code)
-            answer(entered)
-          })
+      const enter = (
+        plan: LimitPlan,
+        { input }: InferRequest,
+        answer: (entered: Result.Result<LimitPass, LimitRefusal>) => void
+      ): void =>
+        limits.enter(plan, itemCount(input), (entered) => {
+          if (Result.isFailure(entered)) metrics.refused(errorCatalogue[entered.failure._tag].code)
+          answer(entered)
+        })
 
-        const startLimited = (
-          plan: LimitPlan,
-          request: InferRequest,
-          answer: (answer: GuardedAnswer) => void
-        ): () => void => {
-          let isOver = false
-          let pass: LimitPass | undefined
-          let stop: (() => void) | undefined
-          enter(plan, request, (entered) => {
-            if (Result.isFailure(entered)) {
-              if (!isOver) answer({ answered: Result.fail(entered.failure), headers: noHeaders })
-              isOver = true
-              return
-            }
-            if (isOver) return entered.success.leave(undefined)
-            const { headers, leave } = entered.success
-            pass = entered.success
-            stop = inference.start(request, (answered) => {
-              isOver = true
-              leave(answered)
-              answer({ answered, headers })
-            })
-          })
-          return () => {
-            if (isOver) return
+      const startLimited = (
+        plan: LimitPlan,
+        request: InferRequest,
+        answer: (answer: GuardedAnswer) => void
+      ): () => void => {
+        let isOver = false
+        let pass: LimitPass | undefined
+        let stop: (() => void) | undefined
+        enter(plan, request, (entered) => {
+          if (Result.isFailure(entered)) {
+            if (!isOver) answer({ answered: Result.fail(entered.failure), headers: noHeaders })
             isOver = true
-            stop?.()
-            pass?.leave(undefined)
+            return
           }
-        }
-
-        const inferLimited = (plan: LimitPlan, request: InferRequest) =>
-          Effect.acquireUseRelease(
-            Effect.callback<LimitPass, LimitRefusal>((resume) =>
-              enter(plan, request, (entered) => resume(Effect.fromResult(entered)))
-            ),
-            ({ headers }) => Effect.map(inference.infer(request), (result) => ({ result, headers })),
-            ({ leave }, exit) =>
-              Effect.sync(() => leave(Exit.isSuccess(exit) ? Result.succeed(exit.value.result) : undefined))
-          )
-
-        return GuardedInference.of({
-          start: (caller, request, answer) => {
-            const model = request.model ?? registry.defaultModel()
-            const refused = refusal(caller, model)
-            if (refused !== undefined) {
-              answer({ answered: Result.fail(refused), headers: noHeaders })
-              return nothing
-            }
-            const plan = planOf(caller, model, request)
-            return plan === undefined
-              ? inference.start(request, (answered) => answer({ answered, headers: noHeaders }))
-              : startLimited(plan, request, answer)
-          },
-          infer: Effect.fnUntraced(function*(caller, request) {
-            const model = request.model ?? registry.defaultModel()
-            const refused = refusal(caller, model)
-            if (refused !== undefined) return yield* refused
-            const plan = planOf(caller, model, request)
-            if (plan !== undefined) return yield* inferLimited(plan, request)
-            return { result: yield* inference.infer(request), headers: noHeaders }
+          if (isOver) return entered.success.leave(undefined)
+          const { headers, leave } = entered.success
+          pass = entered.success
+          stop = inference.start(request, (answered) => {
+            isOver = true
+            leave(answered)
+            answer({ answered, headers })
           })
         })
+        return () => {
+          if (isOver) return
+          isOver = true
+          stop?.()
+          pass?.leave(undefined)
+        }
+      }
+
+      const inferLimited = (plan: LimitPlan, request: InferRequest) =>
+        Effect.acquireUseRelease(
+          Effect.callback<LimitPass, LimitRefusal>((resume) =>
+            enter(plan, request, (entered) => resume(Effect.fromResult(entered)))
+          ),
+          ({ headers }) => Effect.map(inference.infer(request), (result) => ({ result, headers })),
+          ({ leave }, exit) =>
+            Effect.sync(() => leave(Exit.isSuccess(exit) ? Result.succeed(exit.value.result) : undefined))
+        )
+
+      return GuardedInference.of({
+        start: (caller, request, answer) => {
+          const model = request.model ?? registry.defaultModel()
+          const refused = refusal(caller, model)
+          if (refused !== undefined) {
+            answer({ answered: Result.fail(refused), headers: noHeaders })
+            return nothing
+          }
+          const plan = planOf(caller, model, request)
+          return plan === undefined
+            ? inference.start(request, (answered) => answer({ answered, headers: noHeaders }))
+            : startLimited(plan, request, answer)
+        },
+        infer: Effect.fnUntraced(function*(caller, request) {
+          const model = request.model ?? registry.defaultModel()
+          const refused = refusal(caller, model)
+          if (refused !== undefined) return yield* refused
+          const plan = planOf(caller, model, request)
+          if (plan !== undefined) return yield* inferLimited(plan, request)
+          return { result: yield* inference.infer(request), headers: noHeaders }
+        })
       })
-    )
+    })
+  )
 }
 
 const noHeaders: Readonly<Record<string, string>> = {}

@@ -1,14 +1,19 @@
 /**
  * Reads `api_keys.yaml`: decoded and cross-checked. Everything that is wrong is said at once, with its line.
  */
-import { type ConfigError, configError, type ConfigMistake, fieldPath } from "@sluice/core/config/ConfigError"
+import {
+  type ConfigError,
+  configError,
+  type ConfigMistake,
+  describeKind,
+  fieldPath
+} from "@sluice/core/config/ConfigError"
 import { parseYaml, type YamlDocument } from "@sluice/core/config/YamlDocument"
 import { decodeYaml, readText } from "@sluice/core/config/YamlFile"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { KeyEntry, KeyProof } from "./KeyEntry.ts"
-import { digestExpectation, KeysYaml, type KeyYaml } from "./KeySchema.ts"
-import { scryptExpectation } from "./KeySecret.ts"
+import { KeysYaml, type KeyYaml } from "./KeySchema.ts"
 import { anonymous, tokenHolder } from "./Principal.ts"
 
 /** What logs and limits call those who have no entry here. */
@@ -57,20 +62,10 @@ const crossCheck = ({ keys }: KeysYaml, document: YamlDocument): ReadonlyArray<C
   return mistakes
 }
 
-/** What stands in a digest's place may be the secret itself: it is not repeated. */
-const withoutSecrets = (mistake: ConfigMistake): ConfigMistake => {
-  const [, field] = /^keys\[\d+\]\.(sha256|scrypt)$/.exec(mistake.field ?? "") ?? []
-  if (field === undefined) return mistake
-  return { ...mistake, problem: `expected ${field === "sha256" ? digestExpectation : scryptExpectation}` }
-}
-
-/** Decodes and cross-checks a parsed keys file. */
+/** Decodes and cross-checks a parsed keys file. Whatever stands in it may be a secret in the wrong place: no value is repeated. */
 export const decodeKeys = (document: YamlDocument): Result.Result<ReadonlyArray<KeyEntry>, ConfigError> =>
   Result.gen(function*() {
-    const yaml: KeysYaml = yield* Result.mapError(
-      decodeYaml(KeysYaml, document),
-      (error) => configError(error.mistakes.map(withoutSecrets)) ?? error
-    )
+    const yaml: KeysYaml = yield* decodeYaml(KeysYaml, document, describeKind)
     const error = configError(crossCheck(yaml, document))
     if (error !== undefined) return yield* Result.fail(error)
     return yaml.keys.flatMap((key) => {

@@ -70,6 +70,10 @@ export const placeSettings = (tree: SettingTree, parents: ReadonlyArray<string> 
     return isSetting(node) ? [{ path, key: path.join("."), setting: node }] : placeSettings(node, path)
   })
 
+/** Whether what stands there may be a secret, in its place or beside it: a section with one in it shows no values. */
+export const holdsSecrets = (section: Setting<unknown> | SettingTree): boolean =>
+  placeSettings({ section }).some(({ setting }) => setting.type.secret === true)
+
 /** The tree with each setting replaced by its value. */
 export const mapSettings = <D extends SettingTree>(tree: D, valueOf: (setting: Setting<unknown>) => unknown) => {
   const values = (tree: SettingTree): Record<string, unknown> =>

@@ -1,14 +1,20 @@
 /**
  * The effective settings: environment over `.env` over YAML over default, each value with where it came from. Pure.
  */
-import { ConfigError, configError, type ConfigMistake, describeValue } from "@sluice/core/config/ConfigError"
+import {
+  ConfigError,
+  configError,
+  type ConfigMistake,
+  describeKind,
+  describeValue
+} from "@sluice/core/config/ConfigError"
 import { didYouMean } from "@sluice/core/config/Suggestion"
 import type { YamlDocument } from "@sluice/core/config/YamlDocument"
 import * as Option from "effect/Option"
 import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { dirname } from "node:path"
-import { type EffectiveSetting, mapSettings, type PlacedSetting, placeSettings, type Setting } from "./Setting.ts"
+import { type EffectiveSetting, holdsSecrets, mapSettings, type PlacedSetting, placeSettings } from "./Setting.ts"
 import { settingConflicts } from "./SettingConflicts.ts"
 import { settingDefinitions, type Settings } from "./SettingDefinitions.ts"
 import { settingNotices } from "./SettingNotices.ts"
@@ -92,14 +98,19 @@ const find = ({ key, path, setting }: PlacedSetting, sources: SettingSources): F
   return { raw, source: `${yaml.file}:${line}`, directory: dirname(yaml.file), place }
 }
 
-const mismatch = (setting: Setting<unknown>, raw: unknown): string => {
+const secretSections = new Set(
+  Object.entries(settingDefinitions).flatMap(([name, section]) => holdsSecrets(section) ? [name] : [])
+)
+
+const mismatch = ({ path, setting }: PlacedSetting, raw: unknown): string => {
   if (setting.type.secret === true) return `expected ${setting.type.expected}; the value is a secret and not shown`
+  const describe = secretSections.has(path[0] ?? "") ? describeKind : describeValue
   const suggestion = typeof raw === "string" ? didYouMean(raw, setting.type.choices ?? []) : ""
   // Kubernetes sets NAME_PORT for a Service called NAME, unasked.
   const links = typeof raw === "string" && raw.startsWith("tcp://")
     ? `: Kubernetes sets this for a Service of that name; set ${setting.env} yourself, or enableServiceLinks: false`
     : ""
-  return `expected ${setting.type.expected}, got ${describeValue(raw)}${suggestion}${links}`
+  return `expected ${setting.type.expected}, got ${describe(raw)}${suggestion}${links}`
 }
 
 /** The value that holds for one setting, or what is wrong with it. */
@@ -116,7 +127,7 @@ const resolveOne = (
   const found = find(placed, sources)
   if (found === undefined) return Result.succeed(settle(setting.default, sources.directory ?? ".", "default"))
   return Option.match(setting.type.parse(found.raw), {
-    onNone: () => Result.fail({ ...found.place, problem: mismatch(setting, found.raw) }),
+    onNone: () => Result.fail({ ...found.place, problem: mismatch(placed, found.raw) }),
     onSome: (value) => Result.succeed(settle(value, found.directory, found.source))
   })
 }

@@ -1,10 +1,10 @@
 /**
  * Refuses fields of `sluice.yaml` that no setting has: a mistyped key must not be a setting that silently does nothing.
  */
-import { type ConfigMistake, describeValue, fieldPath } from "@sluice/core/config/ConfigError"
+import { type ConfigMistake, describeKind, describeValue, fieldPath } from "@sluice/core/config/ConfigError"
 import { didYouMean } from "@sluice/core/config/Suggestion"
 import type { YamlDocument } from "@sluice/core/config/YamlDocument"
-import { isSetting, placeSettings, type SettingTree, snakeCase } from "./Setting.ts"
+import { holdsSecrets, isSetting, placeSettings, type SettingTree, snakeCase } from "./Setting.ts"
 
 /** The YAML names of a tree's children; sections with nothing that YAML may set are left out. */
 const childrenOf = (tree: SettingTree) =>
@@ -28,6 +28,7 @@ const advice = (tree: SettingTree, key: string, known: ReadonlyArray<string>, pa
 
 /** A mistake for each field that is unknown, and each section that is not one. */
 export const unknownYamlFields = (tree: SettingTree, document: YamlDocument): ReadonlyArray<ConfigMistake> => {
+  const root = tree
   const walk = (tree: SettingTree, value: unknown, path: ReadonlyArray<string>): ReadonlyArray<ConfigMistake> => {
     const at = (path: ReadonlyArray<string>) => ({
       source: document.file,
@@ -36,7 +37,8 @@ export const unknownYamlFields = (tree: SettingTree, document: YamlDocument): Re
     })
     if (value === null) return []
     if (typeof value !== "object" || Array.isArray(value)) {
-      return [{ ...at(path), problem: `expected a mapping of settings, got ${describeValue(value)}` }]
+      const describe = tree !== root && holdsSecrets(tree) ? describeKind : describeValue
+      return [{ ...at(path), problem: `expected a mapping of settings, got ${describe(value)}` }]
     }
     const children = childrenOf(tree)
     return Object.entries(value).flatMap(([key, inner]: [string, unknown]) => {

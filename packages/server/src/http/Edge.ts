@@ -6,7 +6,6 @@ import { openPaths } from "@sluice/api/Access"
 import type { SluiceApi } from "@sluice/api/SluiceApi"
 import { monotonicMs } from "@sluice/core/Monotonic"
 import {
-  Forbidden,
   InternalError,
   MalformedRequest,
   MethodNotAllowed,
@@ -28,7 +27,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Socket from "effect/socket/Socket"
 import { AccessControl, presentedKeys } from "../access/AccessControl.ts"
-import { anonymous, CurrentPrincipal, mayDo } from "../access/Principal.ts"
+import { anonymous, CurrentPrincipal } from "../access/Principal.ts"
 import { malformed } from "../calls/JsonReader.ts"
 import { Lifecycle } from "../lifecycle/Lifecycle.ts"
 import { errorResponse } from "./Answer.ts"
@@ -38,7 +37,11 @@ import { RequestContext, requestIdOf } from "./RequestContext.ts"
 import { allowedMethods, makeRouteTable, type RouteTable } from "./RouteTable.ts"
 import { unreadableBody } from "./TextBody.ts"
 
-/** RPC checks the key of each call itself, and a WebSocket that comes with a wrong one is not opened. */
+/**
+ * Paths that answer without a key. They may be written in other ways, too, which then ask for one; what a key may do is
+ * checked behind the router. RPC checks the key of each call itself, and a WebSocket that comes with a wrong one is not
+ * opened.
+ */
 const isOpen = (path: string, openMetrics: boolean): boolean =>
   path === "/metrics" ? openMetrics : openPaths.has(path) || path === "/rpc" || path === webSocketPath
 
@@ -51,8 +54,15 @@ const pathOf = (url: string): string => {
   return end < 0 ? url : url.slice(0, end)
 }
 
-const knownCoding = (header: string | undefined): boolean =>
-  header === undefined || header.split(",").every((coding) => contentCodings.includes(coding.trim().toLowerCase()))
+/** Each coding costs a decoder, which is built whatever the body: two that differ are more than anybody sends. */
+const mostCodings = 2
+
+const knownCodings = (header: string | undefined): boolean => {
+  if (header === undefined) return true
+  const codings = header.split(",", mostCodings + 1).map((coding) => coding.trim().toLowerCase())
+  return codings.length <= mostCodings && new Set(codings).size === codings.length &&
+    codings.every((coding) => contentCodings.includes(coding))
+}
 
 const isRouteNotFound = (error: unknown): boolean =>
   error instanceof HttpServerError.HttpServerError && error.reason._tag === "RouteNotFound"
@@ -137,7 +147,7 @@ export const edge = (api: SluiceApi, { openMetrics, origins }: EdgeOptions) =>
           const requestId = requestIdOf(request.headers)
           const startedMs = yield* monotonicMs
           const admitted = Effect.gen(function*() {
-            if (!knownCoding(request.headers["content-encoding"])) {
+            if (!knownCodings(request.headers["content-encoding"])) {
               return yield* new UnsupportedMediaType({ accepted: contentCodings })
             }
             if (!access.required && isForeign(request.method, request.headers, origins)) {
@@ -147,9 +157,6 @@ export const edge = (api: SluiceApi, { openMetrics, origins }: EdgeOptions) =>
             const isAsked = !isOpen(route, openMetrics) ||
               (route === webSocketPath && presentedKeys(request.headers).length > 0)
             const caller = isAsked ? yield* access.authenticate(request.headers) : anonymous
-            if (route === "/metrics" && !mayDo(caller, "read")) {
-              return yield* new Forbidden({ detail: "it has no role read" })
-            }
             if (route === webSocketPath && request.headers["upgrade"]?.toLowerCase() !== "websocket") {
               return yield* new MalformedRequest({ field: "Upgrade", detail: "this path takes WebSockets only" })
             }

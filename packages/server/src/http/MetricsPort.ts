@@ -36,7 +36,7 @@ const served = Layer.unwrap(Effect.gen(function*() {
   yield* router.add("GET", "/readiness", readiness)
   yield* router.add("GET", "/readyz", readiness)
   yield* router.add("GET", "/livez", Effect.sync(() => json({ status: "live" })))
-  yield* Effect.provideService(Layer.build(metricsRoute), HttpRouter.HttpRouter, router)
+  yield* Effect.provideService(Layer.build(metricsRoute({ open: true })), HttpRouter.HttpRouter, router)
   return HttpServer.serve(router.asHttpEffect())
 }))
 

@@ -40,7 +40,7 @@ const setUp = (options: { readonly holdsStore?: boolean } = {}) => {
       left.push(place)
     }
   }
-  const layer = GuardedInference.layer({ requestTimeoutMs: 1_000 }).pipe(
+  const layer = GuardedInference.layer.pipe(
     Layer.provide([
       Layer.mock(Inference, {
         start,
@@ -64,7 +64,8 @@ const setUp = (options: { readonly holdsStore?: boolean } = {}) => {
         if (options.holdsStore === true) heldUp.push(() => store.take(takes, lease, answer))
         else store.take(takes, lease, answer)
       },
-      release: store.release
+      release: store.release,
+      renew: store.renew
     })),
     Layer.provide(Metrics.layer({ enabled: false }))
   )

@@ -220,7 +220,7 @@ describe("resolveSettings", () => {
     [
       "what Kubernetes sets unasked",
       { env: { REDIS_PORT: "tcp://10.0.0.7:6379" } },
-      "environment variable REDIS_PORT: expected a whole number from 1 to 65535, got \"tcp://10.0.0.7:6379\": Kubernetes sets " +
+      "environment variable REDIS_PORT: expected a whole number from 1 to 65535, got a value that is not shown: Kubernetes sets " +
       "this for a Service of that name; set REDIS_PORT yourself, or enableServiceLinks: false"
     ],
     [
@@ -267,6 +267,28 @@ describe("secrets", () => {
       }
       assert.notInclude(complaint({ yaml: `auth: { token: "${bad}" }\nredis: { url: "${bad}" }\n` }), text)
     }))
+  })
+})
+
+describe("a secret in another's place", () => {
+  it.each<Given>([
+    { yaml: "redis: redis://u:S3CRET@h:6379\n" },
+    { yaml: "auth: S3CRETxx\n" },
+    { yaml: "auth: { open: S3CRETxx }\n" },
+    { yaml: "redis: [S3CRETxx]\n" },
+    { env: { REDIS_HOST: "u:S3CRET@h" } },
+    { dotenv: { REDIS_PORT: "S3CRET" } },
+    { env: { PORT: "redis://u:S3CRET@h:6379" } },
+    { yaml: "server: { port: 'https://u:S3/CRET@h' }\n" }
+  ])("is not shown: %j", (given) => {
+    const said = complaint(given)
+    assert.notMatch(said, /S3.?CRET/)
+    assert.include(said, "expected")
+  })
+
+  it("is not shown as the name of an alias", () => {
+    const read = parseYaml("auth: {token: *S3CRET}\n", "config/sluice.yaml")
+    assert.isTrue(Result.isFailure(read) && !read.failure.message.includes("S3CRET"))
   })
 })
 

@@ -113,7 +113,7 @@ const routes = (it: It) => {
         gzip: gzipSync(json),
         deflate: deflateSync(json),
         identity: json,
-        "gzip, gzip": gzipSync(gzipSync(json))
+        "deflate, gzip": gzipSync(deflateSync(json))
       }
       for (const [coding, body] of Object.entries(codings)) {
         const answer = yield* call({ path: predictPath, body, headers: { "content-encoding": coding } })
@@ -132,6 +132,18 @@ const routes = (it: It) => {
         assert.strictEqual(answer.status, 415, path)
         assert.strictEqual(answer.headers["x-request-id"], "coded")
         assert.include(answer.text, "gzip, deflate")
+      }
+    }))
+
+  it.effect("takes at most two codings that differ, however many are named", () =>
+    Effect.gen(function*() {
+      for (
+        const path of [predictPath, "/v2/models/iris/infer", "/v1/embeddings", "/rpc", "/api/v1/registry", "/nope"]
+      ) {
+        for (const coding of ["gzip, gzip", "gzip, deflate, identity", Array(3_000).fill("gzip").join(), "gzip,"]) {
+          const answer = yield* call({ path, body: "", headers: { "content-encoding": coding } })
+          assert.strictEqual(answer.status, 415, `${path} ${coding.slice(0, 30)}`)
+        }
       }
     }))
 

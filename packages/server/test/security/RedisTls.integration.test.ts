@@ -2,6 +2,7 @@
  * A Redis that speaks TLS: reached with the right certificates, and never without its own being checked.
  */
 import { assert, describe, it } from "@effect/vitest"
+import { CACHE_ROOT } from "@sluice/core/cache/CacheKey"
 import * as Effect from "effect/Effect"
 import { redisTlsServer, withoutRedis } from "../../../core/test/RedisServer.ts"
 import { type Authority, certificateAuthority, type CertificateFiles } from "../harness/Certificates.ts"
@@ -26,10 +27,19 @@ describe.skipIf(withoutRedis)("a Redis that speaks TLS", () => {
     Effect.gen(function*() {
       const authority = yield* certificateAuthority
       const redis = yield* redisOf(authority, false)
-      const first = yield* serve(redis.port, { REDIS_CA: authority.ca })
+      // What is kept is looked at, not how fast.
+      const env = { REDIS_CA: authority.ca, CACHE_TIME_BUDGET: "5 s" }
+      const first = yield* serve(redis.port, env)
       yield* first.printed(`redis at localhost:${redis.port} is connected`)
       assert.strictEqual((yield* ask(first.port)).headers["x-cache"], "miss")
-      const second = yield* serve(redis.port, { REDIS_CA: authority.ca })
+      // An answer is written to Redis after it has been given: until its key is there.
+      const isEmpty = Effect.map(redis.command("KEYS", `${CACHE_ROOT}*`), (keys) =>
+        Array.isArray(keys) && keys.length === 0)
+      yield* Effect.repeat(Effect.delay(isEmpty, "20 millis"), {
+        while: (empty) =>
+          empty
+      })
+      const second = yield* serve(redis.port, env)
       yield* second.printed("is connected")
       assert.strictEqual((yield* ask(second.port)).headers["x-cache"], "hit")
     }), 60_000)

@@ -3,9 +3,12 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { createHash } from "node:crypto"
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { http } from "../harness/Http.ts"
 import { leanRegistry } from "../harness/Registries.ts"
-import { readyServer, type RunningServer } from "../harness/ServerProcess.ts"
+import { readyServer, type RunningServer, temporaryDirectory } from "../harness/ServerProcess.ts"
 
 const serve = (env: Readonly<Record<string, string>>) =>
   readyServer({ registry: leanRegistry, env: { DRAIN_DELAY: "0", ...env } })
@@ -14,6 +17,9 @@ const status = (port: number, path: string, headers: Readonly<Record<string, str
   Effect.map(http({ port, path, headers }), (answer) => answer.status)
 
 const madeKey = /slc_[A-Za-z0-9_-]{43}/g
+
+const keyEntry = (id: string, role: string): string =>
+  `  - { id: ${id}, sha256: "${createHash("sha256").update(id).digest("hex")}", roles: [${role}] }\n`
 
 /** The one that was printed, once. */
 const keyOf = (server: RunningServer): string => {
@@ -101,5 +107,34 @@ describe("a server that shows strangers nothing", () => {
         assert.strictEqual(yield* status(port, path), 404, path)
       }
       assert.strictEqual(yield* status(port, "/livez"), 200)
+    }), 30_000)
+
+  it.live("keeps its metrics from keys without the role, however the path is written", () =>
+    Effect.gen(function*() {
+      const file = join(yield* temporaryDirectory, "api_keys.yaml")
+      writeFileSync(file, `keys:\n${keyEntry("predictor", "predict")}${keyEntry("reader", "read")}`)
+      const { port } = yield* serve({ API_KEYS_FILE: file, AUTH_OPEN_METRICS: "false" })
+      const spellings = ["/metrics", "//metrics", "/METRICS", "/%6detrics", "/metrics;a", "/metrics//", "/metrics?a"]
+      for (const path of spellings) {
+        const [none, predictor, reader] = yield* Effect.forEach(
+          [{}, { "x-api-key": "predictor" }, { "x-api-key": "reader" }],
+          (headers) => http({ port, path, headers })
+        )
+        assert.strictEqual(none?.status, 401, path)
+        assert.notInclude(predictor?.text, "sluice_", path)
+        assert.include([403, 404], predictor?.status, path)
+        assert.include([200, 404], reader?.status, path)
+      }
+      assert.strictEqual(yield* status(port, "/metrics", { "x-api-key": "predictor" }), 403)
+      assert.strictEqual(yield* status(port, "/metrics", { "x-api-key": "reader" }), 200)
+    }), 30_000)
+
+  it.live("asks for an upgrade where a WebSocket is, however the path is written", () =>
+    Effect.gen(function*() {
+      const server = yield* serve({ AUTH_TOKEN: "the-key" })
+      for (const path of ["/rpc/ws", "//rpc/ws", "/RPC/WS", "/rpc/%77s", "/rpc/ws;a", "/rpc//ws"]) {
+        assert.include([400, 404], yield* status(server.port, path, { "x-token": "the-key" }), path)
+      }
+      assert.notInclude(server.output(), "fault of the server")
     }), 30_000)
 })
