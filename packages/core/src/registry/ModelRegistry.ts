@@ -271,16 +271,20 @@ const asWritten = (text: string, { versions }: ModelEntry): string =>
 const hasFailedDefault = ({ refused, slots, wanted: { defaultVersion } }: ModelRoute): boolean =>
   refused.has(defaultVersion) || slots.get(defaultVersion)?.state() === "failed"
 
-const problemsOf = ({ entry, refused, slots, wanted }: ModelRoute): ReadonlyArray<string> =>
-  [
-    ...Array.from(refused, ([version, reason]) => `${modelId(entry.name, version)}: ${reason}`),
+const problemsOf = ({ entry, refused, slots, wanted }: ModelRoute): ReadonlyArray<string> => {
+  const isKeptOut = (version: string) => version === wanted.defaultVersion && version !== entry.defaultVersion
+  return [
+    ...Array.from(refused, ([version, reason]) => {
+      const stays = isKeptOut(version) ? ` does not become the default, ${entry.defaultVersion} stays` : ""
+      return `${modelId(entry.name, version)}${stays}: ${reason}`
+    }),
     ...[...slots].flatMap(([version, slot]) => {
       if (slot.state() !== "failed") return []
-      const isKeptOut = version === wanted.defaultVersion && version !== entry.defaultVersion
-      const what = isKeptOut ? `does not become the default, ${entry.defaultVersion} stays` : "has failed"
+      const what = isKeptOut(version) ? `does not become the default, ${entry.defaultVersion} stays` : "has failed"
       return [`${slot.id} ${what}: ${slot.failure() ?? "it did not load"}`]
     })
   ].map((problem) => asWritten(problem, wanted))
+}
 
 /** The registry as those see it who change what is served. */
 export const registryHost = Layer.effect(RegistryHost, ModelRegistry)

@@ -20,6 +20,8 @@ export class ModelRoute {
   /** What they are to go by. */
   wanted: ModelEntry
   readonly slots = new Map<string, VersionSlot>()
+  /** Those of a change that have not been loaded yet; they stay when the next change comes before. */
+  readonly arriving = new Set<VersionSlot>()
   /** Versions that load to take the place of those that answer. */
   readonly replacing = new Map<string, VersionSlot>()
   /** Why a version's new entry was not taken, by version. */

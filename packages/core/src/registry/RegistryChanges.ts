@@ -2,6 +2,7 @@
  * How a registry takes the place of the one that is served: planned whole before anything changes, then model by model, in
  * the background.
  */
+import { modelId } from "@sluice/domain/Ids"
 import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
 import * as Scope from "effect/Scope"
@@ -20,6 +21,17 @@ import { type CacheLimits, chooseFirst } from "./VersionEviction.ts"
 import type { VersionMemory } from "./VersionMemory.ts"
 import { planVersion, type ServingConfig, type VersionPlan } from "./VersionPlan.ts"
 import { makeVersionSlot, type VersionSlot } from "./VersionSlot.ts"
+
+const movesDefault = (route: ModelRoute, next: ModelEntry): boolean =>
+  route.entry.defaultVersion !== next.defaultVersion
+
+/** Why the version cannot become the default; undefined where it can. One that loaded and was put away since can. */
+const reasonToStay = ({ refused, slots }: ModelRoute, version: string): string | undefined => {
+  const slot = slots.get(version)
+  if (slot === undefined) return "it is not there"
+  const isProven = slot.state() !== "failed" && slot.loadMs() !== undefined
+  return refused.get(version) ?? (isProven ? undefined : slot.failure() ?? "it did not load")
+}
 
 /** A version that is to be served, with its plan if it is loaded anew. */
 interface PlannedVersion {
@@ -92,6 +104,7 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
     Effect.suspend(() => {
       const slot = route.slots.get(version)
       route.slots.delete(version)
+      if (slot !== undefined) route.arriving.delete(slot)
       route.refused.delete(version)
       metrics.unregisterVersion(route.entry.name, version)
       return slot === undefined ? Effect.void : release(slot)
@@ -118,19 +131,27 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
   })
 
   /** Moves one model to its new entry; the machine loads one version at a time, beside the requests. */
-  const moveModel = Effect.fnUntraced(function*(route: ModelRoute, next: ModelEntry, load: ReadonlyArray<VersionSlot>) {
-    for (const slot of load) yield* memory.load(slot)
+  const moveModel = Effect.fnUntraced(function*(route: ModelRoute, next: ModelEntry) {
+    const target = route.slots.get(next.defaultVersion)
+    // A new default shows that it loads before it is asked, also one that was put away.
+    if (target !== undefined && target.served() === undefined && movesDefault(route, next)) route.arriving.add(target)
+    const wanted = new Set(servedEntries(next).map(({ version }) => version))
+    for (const slot of route.arriving) {
+      if (wanted.has(slot.plan.entry.version)) yield* memory.load(slot)
+      route.arriving.delete(slot)
+    }
     for (const [version, slot] of route.replacing) yield* replace(route, version, slot)
     yield* Effect.uninterruptible(reroute(route, next))
   })
 
-  /** Once the version that it leads to is ready, or was put away; what the entry no longer has is let go. */
+  /** Once the version that it leads to is ready, whoever loaded it; what the entry no longer has is let go. */
   const reroute = Effect.fnUntraced(function*(route: ModelRoute, next: ModelEntry) {
-    const target = route.slots.get(next.defaultVersion)
-    if (target?.state() === "failed" && route.entry !== next) {
-      const { defaultVersion } = route.entry
-      const reason = target.failure() ?? "it did not load"
-      yield* Effect.logError(`${target.id} does not become the default, ${defaultVersion} stays: ${reason}`)
+    // A newer change goes on from here.
+    if (route.wanted !== next) return
+    const reason = movesDefault(route, next) ? reasonToStay(route, next.defaultVersion) : undefined
+    if (reason !== undefined) {
+      const wanted = modelId(next.name, next.defaultVersion)
+      yield* Effect.logError(`${wanted} does not become the default, ${route.entry.defaultVersion} stays: ${reason}`)
       return
     }
     route.entry = next
@@ -143,9 +164,8 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
     yield* configureRollouts
   })
 
-  /** The slots that a model's planned versions need, put in their places. Gives those that are to be loaded beside others. */
+  /** The slots that a model's planned versions need, put in their places. */
   const placeSlots = Effect.fnUntraced(function*(route: ModelRoute, planned: ReadonlyArray<PlannedVersion>) {
-    const added: Array<VersionSlot> = []
     const wanted = new Map(planned.map(({ entry, identity }) => [entry.version, identity]))
     for (const [version, slot] of route.replacing) {
       if (wanted.get(version) === slot.identity) continue
@@ -153,24 +173,25 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
       yield* release(slot)
     }
     for (const { entry, identity, plan } of planned) {
+      // What was refused is not asked for any more.
+      if (route.slots.get(entry.version)?.identity === identity) route.refused.delete(entry.version)
       if (plan === undefined) continue
       const slot = yield* slotFor(plan, identity)
       if (route.slots.has(entry.version)) route.replacing.set(entry.version, slot)
       else {
         route.slots.set(entry.version, slot)
-        added.push(slot)
+        route.arriving.add(slot)
       }
     }
-    return added
   })
 
   const takeModel = Effect.fnUntraced(function*(model: ModelEntry, planned: ReadonlyArray<PlannedVersion>) {
     const known = routes.get(model.name)
     const route = known ?? new ModelRoute(model)
     route.wanted = model
-    const added = yield* placeSlots(route, planned)
+    yield* placeSlots(route, planned)
     routes.set(model.name, route)
-    yield* FiberMap.run(transitions, model.name, moveModel(route, model, added))
+    yield* FiberMap.run(transitions, model.name, moveModel(route, model))
   })
 
   const dropModel = Effect.fnUntraced(function*(name: string) {
@@ -223,6 +244,8 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
       const route = new ModelRoute(model)
       routes.set(model.name, route)
       yield* placeSlots(route, planned.filter(({ entry }) => entry.model === model.name))
+      // What there is no room for is put away from the start.
+      route.arriving.clear()
     }
     const all = slots()
     const chosen = chooseFirst(

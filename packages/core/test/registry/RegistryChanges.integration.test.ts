@@ -132,6 +132,55 @@ describe("a new registry", () => {
     assert.match(told[0] ?? "", /numbers@v2 does not become the default, v1 stays: .*the file holds no model/)
   })
 
+  test("leaves traffic where it is while a default of a former change still loads", one, function*(memory) {
+    const next = { v2: v(3, { load: "wait" }) }
+    yield* apply({ numbers: model("v2", { v1: v(2), ...next }) }, memory)
+    yield* until(() => Atomics.load(memory, cells.loaded) === 2)
+    yield* apply({ numbers: model("v2", { v1: v(2), ...next }), other: model("v1", { v1: v(4) }) }, memory)
+    yield* until(() => Atomics.load(memory, cells.loaded) === 3)
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+    yield* apply({ numbers: model("v2", next) }, memory)
+    yield* until(() => Atomics.load(memory, cells.loaded) === 2)
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+    openGate(memory)
+    yield* settled
+    assert.deepStrictEqual(yield* ask("numbers"), ["v2", 3])
+    assert.strictEqual(yield* tagOf(ask("numbers", "v1")), "VersionNotFound")
+  })
+
+  test("keeps what answers where its default fails, also when it has no place for it any more", one, function*(memory) {
+    const failing = { v2: v(3, { load: "fail" }) }
+    yield* apply({ numbers: model("v2", failing) }, memory)
+    yield* apply({ numbers: model("v2", failing), other: model("v1", { v1: v(4) }) }, memory)
+    yield* settled
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+    assert.match((yield* (yield* ModelRegistry).problems).join(), /numbers@v2 does not become the default, v1 stays/)
+  })
+
+  test("serves its entry again when one that was refused is taken back", one, function*(memory) {
+    yield* apply({ numbers: model("v1", { v1: v(5, { load: "fail" }) }) }, memory)
+    yield* settled
+    yield* apply(one, memory)
+    yield* settled
+    const registry = yield* ModelRegistry
+    assert.deepStrictEqual(yield* registry.problems, [])
+    assert.deepStrictEqual(yield* registry.failedDefaults, [])
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+  })
+
+  test("does not route to a version whose new entry was refused", {
+    numbers: model("v1", { v1: v(2), v2: v(3) })
+  }, function*(memory) {
+    yield* apply({ numbers: model("v2", { v1: v(2), v2: v(5, { load: "fail" }) }) }, memory)
+    yield* settled
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+    const told = yield* (yield* ModelRegistry).problems
+    assert.match(told.join(), /^numbers@v2 does not become the default, v1 stays: its new entry was not taken: /)
+    yield* apply({ numbers: model("v2", { v1: v(2), v2: v(3) }) }, memory)
+    yield* settled
+    assert.deepStrictEqual(yield* ask("numbers"), ["v2", 3])
+  })
+
   test("changes nothing where one of its entries cannot be served", one, function*(memory) {
     const wrong = { numbers: model("v1", { v1: v(9) }), other: model("v1", { v1: { ...scripted, plugin: "nobody" } }) }
     assert.strictEqual(yield* tagOf(apply(wrong, memory)), "EntryRefused")
@@ -295,6 +344,19 @@ describe("versions in memory", () => {
     openGate(memory)
     assert.deepStrictEqual(yield* Fiber.join(holding), ["v1", 2 * orders.holdAside])
     yield* until(() => Atomics.load(memory, cells.loaded) === 1)
+  }, oneVersion)
+
+  test("become the default only when they have shown that they load", {
+    numbers: model("v1", { v1: v(2), v2: v(3, { load: "fail" }), v3: v(4) })
+  }, function*(memory) {
+    assert.deepStrictEqual(yield* states, ["numbers@v1 ready", "numbers@v2 unloaded", "numbers@v3 unloaded"])
+    const versions = { v1: v(2), v2: v(3, { load: "fail" }), v3: v(4) }
+    yield* apply({ numbers: model("v2", versions) }, memory)
+    yield* settled
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+    yield* apply({ numbers: model("v3", versions) }, memory)
+    yield* settled
+    assert.deepStrictEqual(yield* ask("numbers"), ["v3", 4])
   }, oneVersion)
 
   test("stay where the registry pins them", {
