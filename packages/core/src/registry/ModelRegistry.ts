@@ -132,14 +132,17 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
     return route === undefined ? Result.fail(new ModelNotFound({ model: wanted })) : Result.succeed(route)
   }
 
-  /** The slot that the rollout chooses, or the default's where that one cannot answer. */
+  const answers = (slot: VersionSlot): boolean => slot.state() === "ready" || memory.comesBack(slot)
+
+  /** The slot that the rollout chooses, in memory or put away, or the default's where that one cannot answer. */
   const routed = (route: ModelRoute, key: string): Result.Result<VersionSlot, NotServedVersion> => {
     const { defaultVersion, name } = route.entry
     const routing = rollouts.routing(name)
     if (routing !== undefined) {
       const version = assignVersion(name, defaultVersion, routing, key)
       const slot = route.slots.get(version)
-      if (version !== defaultVersion && slot?.state() === "ready") return Result.succeed(slot)
+      const isTaken = version !== defaultVersion && slot !== undefined && !route.arriving.has(slot) && answers(slot)
+      if (isTaken) return Result.succeed(slot)
     }
     return route.slot(defaultVersion)
   }
@@ -155,9 +158,24 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
     return Result.isFailure(slot) ? Result.fail(slot.failure) : memory.take(slot.success)
   }
 
+  const defaultSlot = (model: string | undefined) => {
+    const route = Result.getOrUndefined(routeOf(model))
+    return route?.slots.get(route.entry.defaultVersion)
+  }
+
+  const takeOrDemand = (slot: VersionSlot): Effect.Effect<ServedVersion, NotServed> | undefined => {
+    const taken = memory.take(slot)
+    return Result.isSuccess(taken) ? Effect.succeed(taken.success) : memory.demand(slot)
+  }
+
+  /** A target that then does not load leaves those who waited to the default, as one does that cannot answer. */
   const demand = (model: string | undefined, version: string | undefined, key: string) => {
     const slot = find(model, version, key)
-    return Result.isFailure(slot) ? undefined : memory.demand(slot.success)
+    if (Result.isFailure(slot)) return undefined
+    const demanded = memory.demand(slot.success)
+    const ofDefault = version === undefined ? defaultSlot(model) : slot.success
+    if (demanded === undefined || ofDefault === undefined || slot.success === ofDefault) return demanded
+    return Effect.catch(demanded, (error) => takeOrDemand(ofDefault) ?? Effect.fail(error))
   }
 
   const get = (model: string | undefined, version: string | undefined) =>

@@ -235,6 +235,51 @@ describe("a new registry", () => {
   })
 })
 
+describe("the target of a rollout", () => {
+  const allTo = (target_version: string) => ({
+    rollout_strategy: { type: "canary", canary_percentage: 100, target_version }
+  })
+  const pinned = { ...v(2), keep_loaded: true }
+
+  test("is loaded again for its callers when it was put away", {
+    canary: model("v1", { v1: v(2), v2: v(3) }, allTo("v2")),
+    halves: model("v1", { v1: v(2), v2: v(3) }, { rollout_strategy: { type: "ab_test", weights: { v1: 0.001, v2: 1000 } } })
+  }, function*() {
+    const registry = yield* ModelRegistry
+    assert.strictEqual(yield* registry.clear, 4)
+    assert.deepStrictEqual(yield* ask("canary"), ["v2", 3])
+    assert.deepStrictEqual(yield* ask("halves"), ["v2", 3])
+  })
+
+  test(
+    "is loaded for its callers when there was no room for it",
+    { numbers: model("v1", { v1: v(2), v2: v(3) }, allTo("v2")) },
+    function*() {
+      assert.deepStrictEqual(yield* states, ["numbers@v1 ready", "numbers@v2 unloaded"])
+      assert.deepStrictEqual(yield* ask("numbers"), ["v2", 3])
+      assert.deepStrictEqual(yield* ask("numbers", "v1"), ["v1", 2])
+      assert.deepStrictEqual(yield* ask("numbers"), ["v2", 3])
+    },
+    { versions: 1, bytes: Infinity }
+  )
+
+  test("leaves its callers to the default where it does not load again", {
+    numbers: model("v1", { v1: pinned, v2: v(3) }, allTo("v2"))
+  }, function*(memory) {
+    assert.strictEqual(yield* (yield* ModelRegistry).clear, 1)
+    Atomics.store(memory, cells.refuseLoad, 1)
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+  })
+
+  test("leaves its callers to the default when it was put away by hand", {
+    numbers: model("v1", { v1: v(2), v2: v(3) }, allTo("v2"))
+  }, function*() {
+    yield* (yield* ModelRegistry).unload("numbers", "v2")
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+  })
+})
+
 describe("a version's warm-up", () => {
   const withWarmup = (factor: number, shape: ReadonlyArray<number>) =>
     model("v1", { v1: { ...v(factor), warmup: [{ x: shape }] } })
