@@ -12,7 +12,9 @@ import type { ModelHost } from "../execution/ModelHost.ts"
 import { Rollouts } from "../rollout/Rollouts.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 import type { PlanTuner } from "../tuning/PlanTuner.ts"
+import { answerIdentity, modelFiles } from "./AnswerIdentity.ts"
 import { entryIdentity } from "./EntryIdentity.ts"
+import { fileDigest } from "./FileDigest.ts"
 import { ModelRoute } from "./ModelRoute.ts"
 import { PluginCatalogue } from "./PluginCatalogue.ts"
 import { registryDiff, servedEntries } from "./RegistryDiff.ts"
@@ -95,7 +97,34 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
       })
     )
 
-  const configureRollouts = Effect.suspend(() => rollouts.configure([...routes.values()].map((route) => route.entry)))
+  const identities = new WeakMap<VersionSlot, string>()
+
+  /** By its files as they are now: a slot is loaded from them once, and has another one's place when they change. */
+  const rememberIdentity = Effect.fnUntraced(function*(slot: VersionSlot) {
+    const { entry } = slot.plan
+    if (identities.has(slot)) return
+    const digests = yield* Effect.forEach(
+      modelFiles(entry),
+      (path) => Effect.catch(fileDigest(path), () => Effect.succeed("missing"))
+    )
+    identities.set(slot, answerIdentity(entry, digests))
+  })
+
+  /** The rollouts of what is served, or will be when `arrival` has taken its version's place. */
+  const configureRollouts = Effect.fnUntraced(function*(arrival?: VersionSlot) {
+    const served = [...routes.values()].map(({ entry, slots }) => ({ entry, slots: new Map(slots) }))
+    for (const { entry, slots } of served) {
+      if (arrival?.plan.entry.model === entry.name) slots.set(arrival.plan.entry.version, arrival)
+      if (entry.rollout.type !== "canary" && entry.rollout.type !== "shadow") continue
+      const compared = [entry.defaultVersion, entry.rollout.targetVersion]
+      yield* Effect.forEach(compared.flatMap((version) => slots.get(version) ?? []), rememberIdentity)
+    }
+    const identityOf = ({ model, version }: VersionEntry) => {
+      const slot = served.find(({ entry }) => entry.name === model)?.slots.get(version)
+      return (slot === undefined ? undefined : identities.get(slot)) ?? ""
+    }
+    yield* rollouts.configure(served.map(({ entry }) => entry), identityOf)
+  })
 
   /** Put away in the background: nobody waits for those who still use it. */
   const release = (slot: VersionSlot) => Effect.asVoid(Effect.forkIn(memory.release(slot), scope))
@@ -115,6 +144,8 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
     Effect.andThen(memory.load(slot), Effect.uninterruptible(takePlace(route, version, slot)))
 
   const takePlace = Effect.fnUntraced(function*(route: ModelRoute, version: string, slot: VersionSlot) {
+    // Its rollout begins anew before it answers.
+    if (route.replacing.get(version) === slot && slot.served() !== undefined) yield* configureRollouts(slot)
     if (route.replacing.get(version) !== slot) return
     route.replacing.delete(version)
     const former = route.slots.get(version)
@@ -161,7 +192,7 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
       (version) => removeVersion(route, version),
       { discard: true }
     )
-    yield* configureRollouts
+    yield* configureRollouts()
   })
 
   /** The slots that a model's planned versions need, put in their places. */
@@ -259,7 +290,7 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
       { discard: true }
     )
     // Beside the loading: a store that does not answer is waited for a moment.
-    yield* configureRollouts
+    yield* configureRollouts()
     return Effect.forEach(starting, (slot) => slot.settled, { discard: true })
   })
   const begun = yield* begin

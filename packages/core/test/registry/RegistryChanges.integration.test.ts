@@ -6,16 +6,20 @@ import { Inference } from "@sluice/core/Inference"
 import type { InferRequest } from "@sluice/core/InferRequest"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
 import type { CacheLimits } from "@sluice/core/registry/VersionEviction"
+import { Rollouts } from "@sluice/core/rollout/Rollouts"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Result from "effect/Result"
 import * as TestClock from "effect/testing/TestClock"
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { cells, orders, sharedCells } from "../fixtures/ScriptedPlugin.ts"
 import { engineLayer, registryWith, scripted, turn } from "../LocalEngine.ts"
 
-type Needs = ModelRegistry | Inference
+type Needs = ModelRegistry | Inference | Rollouts
 
 const test = (
   name: string,
@@ -239,6 +243,7 @@ describe("the target of a rollout", () => {
   const allTo = (target_version: string) => ({
     rollout_strategy: { type: "canary", canary_percentage: 100, target_version }
   })
+  const canary = { rollout_strategy: { type: "canary", canary_percentage: 1, target_version: "v2" } }
   const pinned = { ...v(2), keep_loaded: true }
 
   test("is loaded again for its callers when it was put away", {
@@ -262,6 +267,53 @@ describe("the target of a rollout", () => {
     },
     { versions: 1, bytes: Infinity }
   )
+
+  test("begins its rollout anew when what it answers by has changed, and not by what is said of it", {
+    numbers: model("v1", { v1: v(2), v2: v(3) }, canary)
+  }, function*(memory) {
+    const { act, status } = yield* Rollouts
+    const percentage = Effect.map(status("numbers"), ({ percentage }) => percentage)
+    yield* act("numbers", { action: "set_percentage", percentage: 100 }, "test", undefined)
+    yield* apply({ numbers: model("v1", { v1: v(2), v2: { ...v(3), description: "better" } }, canary) }, memory)
+    yield* settled
+    assert.strictEqual(yield* percentage, 100)
+    const changed = { v1: v(2), v2: v(5, { load: "wait" }) }
+    yield* apply({ numbers: model("v1", changed, canary) }, memory)
+    yield* until(() => Atomics.load(memory, cells.loaded) === 3)
+    assert.deepStrictEqual(yield* ask("numbers"), ["v2", 3])
+    openGate(memory)
+    yield* settled
+    assert.strictEqual(yield* percentage, 1)
+    yield* act("numbers", { action: "set_percentage", percentage: 100 }, "test", undefined)
+    yield* apply({ numbers: model("v1", { ...changed, v1: v(4) }, canary) }, memory)
+    yield* settled
+    assert.strictEqual(yield* percentage, 1)
+  })
+
+  it.live("begins its rollout anew when its file has other content, and not when it has another time", () => {
+    const memory = sharedCells()
+    const directory = mkdtempSync(join(tmpdir(), "sluice-target-"))
+    const path = join(directory, "model.bin")
+    const models = { numbers: model("v1", { v1: v(2), v2: { ...v(3), path } }, canary) }
+    writeFileSync(path, "one")
+    return Effect.gen(function*() {
+      const { act, status } = yield* Rollouts
+      const percentage = Effect.map(status("numbers"), ({ percentage }) => percentage)
+      yield* act("numbers", { action: "set_percentage", percentage: 100 }, "test", undefined)
+      utimesSync(path, 1, 1)
+      assert.deepStrictEqual((yield* apply(models, memory)).changed, ["numbers@v2"])
+      yield* settled
+      assert.strictEqual(yield* percentage, 100)
+      writeFileSync(path, "two")
+      assert.deepStrictEqual((yield* apply(models, memory)).changed, ["numbers@v2"])
+      yield* settled
+      assert.strictEqual(yield* percentage, 1)
+    }).pipe(
+      Effect.provide(engineLayer(registryWith(models, memory))),
+      Effect.provide(Logger.layer([])),
+      Effect.ensuring(Effect.sync(() => rmSync(directory, { recursive: true })))
+    )
+  })
 
   test("leaves its callers to the default where it does not load again", {
     numbers: model("v1", { v1: pinned, v2: v(3) }, allTo("v2"))
