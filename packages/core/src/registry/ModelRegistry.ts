@@ -24,6 +24,7 @@ import { makeRegistryChanges } from "./RegistryChanges.ts"
 import { servedEntries } from "./RegistryDiff.ts"
 import type { ModelEntry, Registry } from "./RegistryEntry.ts"
 import { RegistryHost } from "./RegistryHost.ts"
+import { hasFailedDefault, hasLoadedDefault, problemsOf } from "./RouteProblems.ts"
 import type { ServedVersion } from "./ServedVersion.ts"
 import type { CacheLimits } from "./VersionEviction.ts"
 import { makeVersionMemory } from "./VersionMemory.ts"
@@ -107,6 +108,8 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
   readonly problems: Effect.Effect<ReadonlyArray<string>>
   /** Models whose default version, as the registry has it, did not load. */
   readonly failedDefaults: Effect.Effect<ReadonlyArray<string>>
+  /** Those, and models whose default version was not loaded since it is as it is now. */
+  readonly unprovenDefaults: Effect.Effect<ReadonlyArray<string>>
   readonly stats: Effect.Effect<ModelCacheStats>
   /** Puts every idle version away that is not pinned in memory, and says how many. They are loaded again on demand. */
   readonly clear: Effect.Effect<number>
@@ -276,33 +279,14 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
     }),
     problems: Effect.sync(() => [...routes.values()].flatMap(problemsOf)),
     failedDefaults: Effect.sync(() => [...routes.values()].filter(hasFailedDefault).map(({ wanted }) => wanted.name)),
+    unprovenDefaults: Effect.sync(() =>
+      [...routes.values()].filter((route) => hasFailedDefault(route) || !hasLoadedDefault(route))
+        .map(({ wanted }) => wanted.name)
+    ),
     stats: Effect.sync(() => memory.stats(slots())),
     clear: Effect.suspend(() => memory.clear(slots()))
   })
 })
-
-/** With paths as the registry has them: where this machine keeps its files is nobody's business. */
-const asWritten = (text: string, { versions }: ModelEntry): string =>
-  versions.flatMap(({ file, variants }) => [file, ...variants.values()])
-    .reduce((shown, { absolute, written }) => shown.replaceAll(absolute, written), text)
-
-const hasFailedDefault = ({ refused, slots, wanted: { defaultVersion } }: ModelRoute): boolean =>
-  refused.has(defaultVersion) || slots.get(defaultVersion)?.state() === "failed"
-
-const problemsOf = ({ entry, refused, slots, wanted }: ModelRoute): ReadonlyArray<string> => {
-  const isKeptOut = (version: string) => version === wanted.defaultVersion && version !== entry.defaultVersion
-  return [
-    ...Array.from(refused, ([version, reason]) => {
-      const stays = isKeptOut(version) ? ` does not become the default, ${entry.defaultVersion} stays` : ""
-      return `${modelId(entry.name, version)}${stays}: ${reason}`
-    }),
-    ...[...slots].flatMap(([version, slot]) => {
-      if (slot.state() !== "failed") return []
-      const what = isKeptOut(version) ? `does not become the default, ${entry.defaultVersion} stays` : "has failed"
-      return [`${slot.id} ${what}: ${slot.failure() ?? "it did not load"}`]
-    })
-  ].map((problem) => asWritten(problem, wanted))
-}
 
 /** The registry as those see it who change what is served. */
 export const registryHost = Layer.effect(RegistryHost, ModelRegistry)

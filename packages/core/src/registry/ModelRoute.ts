@@ -37,6 +37,18 @@ export class ModelRoute {
     return this.wanted.versions.find((entry) => entry.version === version)
   }
 
+  movesDefault(next: ModelEntry): boolean {
+    return this.entry.defaultVersion !== next.defaultVersion
+  }
+
+  /** Why the version cannot become the default; undefined where it can, also if it loaded and was put away since. */
+  reasonToStay(version: string): string | undefined {
+    const slot = this.slots.get(version)
+    if (slot === undefined) return "it is not there"
+    const isProven = slot.state() !== "failed" && slot.loadMs() !== undefined
+    return this.refused.get(version) ?? (isProven ? undefined : slot.failure() ?? "it did not load")
+  }
+
   /** The slot of a version that a caller names, or that the rollout chose. */
   slot(version: string): Result.Result<VersionSlot, VersionNotFound | VersionRetired> {
     const slot = this.slots.get(version)

@@ -24,17 +24,6 @@ import type { VersionMemory } from "./VersionMemory.ts"
 import { planVersion, type ServingConfig, type VersionPlan } from "./VersionPlan.ts"
 import { makeVersionSlot, type VersionSlot } from "./VersionSlot.ts"
 
-const movesDefault = (route: ModelRoute, next: ModelEntry): boolean =>
-  route.entry.defaultVersion !== next.defaultVersion
-
-/** Why the version cannot become the default; undefined where it can. One that loaded and was put away since can. */
-const reasonToStay = ({ refused, slots }: ModelRoute, version: string): string | undefined => {
-  const slot = slots.get(version)
-  if (slot === undefined) return "it is not there"
-  const isProven = slot.state() !== "failed" && slot.loadMs() !== undefined
-  return refused.get(version) ?? (isProven ? undefined : slot.failure() ?? "it did not load")
-}
-
 /** A version that is to be served, with its plan if it is loaded anew. */
 interface PlannedVersion {
   readonly entry: VersionEntry
@@ -165,7 +154,7 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
   const moveModel = Effect.fnUntraced(function*(route: ModelRoute, next: ModelEntry) {
     const target = route.slots.get(next.defaultVersion)
     // A new default shows that it loads before it is asked, also one that was put away.
-    if (target !== undefined && target.served() === undefined && movesDefault(route, next)) route.arriving.add(target)
+    if (target !== undefined && target.served() === undefined && route.movesDefault(next)) route.arriving.add(target)
     const wanted = new Set(servedEntries(next).map(({ version }) => version))
     for (const slot of route.arriving) {
       if (wanted.has(slot.plan.entry.version)) yield* memory.load(slot)
@@ -179,7 +168,7 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
   const reroute = Effect.fnUntraced(function*(route: ModelRoute, next: ModelEntry) {
     // A newer change goes on from here.
     if (route.wanted !== next) return
-    const reason = movesDefault(route, next) ? reasonToStay(route, next.defaultVersion) : undefined
+    const reason = route.movesDefault(next) ? route.reasonToStay(next.defaultVersion) : undefined
     if (reason !== undefined) {
       const wanted = modelId(next.name, next.defaultVersion)
       yield* Effect.logError(`${wanted} does not become the default, ${route.entry.defaultVersion} stays: ${reason}`)

@@ -64,8 +64,9 @@ export const planOf = (
   if (rollout.type !== "canary" && rollout.type !== "shadow") return undefined
   const { analysis, percentage, steps, targetVersion, type } = rollout
   // Gates are left out: an operator may tighten them while the rollout goes on.
-  const compared = versions.filter(({ version }) => version === defaultVersion || version === targetVersion)
-  const identities = compared.map((entry) => [entry.version, identityOf(entry)]).sort()
+  const identities = [defaultVersion, targetVersion].flatMap((compared) =>
+    versions.filter(({ version }) => version === compared).map(identityOf)
+  )
   const identity = JSON.stringify([name, defaultVersion, targetVersion, type, steps, percentage, identities])
   return {
     rolloutId: hash("sha256", identity, "hex").slice(0, 16),

@@ -248,7 +248,9 @@ describe("the target of a rollout", () => {
 
   test("is loaded again for its callers when it was put away", {
     canary: model("v1", { v1: v(2), v2: v(3) }, allTo("v2")),
-    halves: model("v1", { v1: v(2), v2: v(3) }, { rollout_strategy: { type: "ab_test", weights: { v1: 0.001, v2: 1000 } } })
+    halves: model("v1", { v1: v(2), v2: v(3) }, {
+      rollout_strategy: { type: "ab_test", weights: { v1: 0.001, v2: 1000 } }
+    })
   }, function*() {
     const registry = yield* ModelRegistry
     assert.strictEqual(yield* registry.clear, 4)
@@ -392,8 +394,11 @@ describe("versions in memory", () => {
   const oneVersion = { versions: 1, bytes: Infinity }
 
   test("are as many as the limit says; others are loaded for those who ask", both, function*(memory) {
+    const { unprovenDefaults } = yield* ModelRegistry
     assert.deepStrictEqual(yield* states, ["a@v1 ready", "b@v1 unloaded"])
+    assert.deepStrictEqual(yield* unprovenDefaults, ["b"])
     assert.deepStrictEqual(yield* ask("b"), ["v1", 3])
+    assert.deepStrictEqual(yield* unprovenDefaults, [])
     yield* until(() => Atomics.load(memory, cells.loaded) === 1)
     assert.deepStrictEqual(yield* states, ["a@v1 unloaded", "b@v1 ready"])
     assert.deepStrictEqual(yield* ask("a"), ["v1", 2])
