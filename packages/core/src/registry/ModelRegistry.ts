@@ -24,6 +24,7 @@ import { makeRegistryChanges } from "./RegistryChanges.ts"
 import { servedEntries } from "./RegistryDiff.ts"
 import type { ModelEntry, Registry } from "./RegistryEntry.ts"
 import { RegistryHost } from "./RegistryHost.ts"
+import { hasFailedDefault, hasLoadedDefault, problemsOf } from "./RouteProblems.ts"
 import type { ServedVersion } from "./ServedVersion.ts"
 import type { CacheLimits } from "./VersionEviction.ts"
 import { makeVersionMemory } from "./VersionMemory.ts"
@@ -107,6 +108,8 @@ export class ModelRegistry extends Context.Service<ModelRegistry, {
   readonly problems: Effect.Effect<ReadonlyArray<string>>
   /** Models whose default version, as the registry has it, did not load. */
   readonly failedDefaults: Effect.Effect<ReadonlyArray<string>>
+  /** Those, and models whose default version was not loaded since it is as it is now. */
+  readonly unprovenDefaults: Effect.Effect<ReadonlyArray<string>>
   readonly stats: Effect.Effect<ModelCacheStats>
   /** Puts every idle version away that is not pinned in memory, and says how many. They are loaded again on demand. */
   readonly clear: Effect.Effect<number>
@@ -132,14 +135,17 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
     return route === undefined ? Result.fail(new ModelNotFound({ model: wanted })) : Result.succeed(route)
   }
 
-  /** The slot that the rollout chooses, or the default's where that one cannot answer. */
+  const answers = (slot: VersionSlot): boolean => slot.state() === "ready" || memory.comesBack(slot)
+
+  /** The slot that the rollout chooses, in memory or put away, or the default's where that one cannot answer. */
   const routed = (route: ModelRoute, key: string): Result.Result<VersionSlot, NotServedVersion> => {
     const { defaultVersion, name } = route.entry
     const routing = rollouts.routing(name)
     if (routing !== undefined) {
       const version = assignVersion(name, defaultVersion, routing, key)
       const slot = route.slots.get(version)
-      if (version !== defaultVersion && slot?.state() === "ready") return Result.succeed(slot)
+      const isTaken = version !== defaultVersion && slot !== undefined && !route.arriving.has(slot) && answers(slot)
+      if (isTaken) return Result.succeed(slot)
     }
     return route.slot(defaultVersion)
   }
@@ -155,9 +161,24 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
     return Result.isFailure(slot) ? Result.fail(slot.failure) : memory.take(slot.success)
   }
 
+  const defaultSlot = (model: string | undefined) => {
+    const route = Result.getOrUndefined(routeOf(model))
+    return route?.slots.get(route.entry.defaultVersion)
+  }
+
+  const takeOrDemand = (slot: VersionSlot): Effect.Effect<ServedVersion, NotServed> | undefined => {
+    const taken = memory.take(slot)
+    return Result.isSuccess(taken) ? Effect.succeed(taken.success) : memory.demand(slot)
+  }
+
+  /** A target that then does not load leaves those who waited to the default, as one does that cannot answer. */
   const demand = (model: string | undefined, version: string | undefined, key: string) => {
     const slot = find(model, version, key)
-    return Result.isFailure(slot) ? undefined : memory.demand(slot.success)
+    if (Result.isFailure(slot)) return undefined
+    const demanded = memory.demand(slot.success)
+    const ofDefault = version === undefined ? defaultSlot(model) : slot.success
+    if (demanded === undefined || ofDefault === undefined || slot.success === ofDefault) return demanded
+    return Effect.catch(demanded, (error) => takeOrDemand(ofDefault) ?? Effect.fail(error))
   }
 
   const get = (model: string | undefined, version: string | undefined) =>
@@ -258,29 +279,14 @@ const make = Effect.fnUntraced(function*(registry: Registry, options: RegistryOp
     }),
     problems: Effect.sync(() => [...routes.values()].flatMap(problemsOf)),
     failedDefaults: Effect.sync(() => [...routes.values()].filter(hasFailedDefault).map(({ wanted }) => wanted.name)),
+    unprovenDefaults: Effect.sync(() =>
+      [...routes.values()].filter((route) => hasFailedDefault(route) || !hasLoadedDefault(route))
+        .map(({ wanted }) => wanted.name)
+    ),
     stats: Effect.sync(() => memory.stats(slots())),
     clear: Effect.suspend(() => memory.clear(slots()))
   })
 })
-
-/** With paths as the registry has them: where this machine keeps its files is nobody's business. */
-const asWritten = (text: string, { versions }: ModelEntry): string =>
-  versions.flatMap(({ file, variants }) => [file, ...variants.values()])
-    .reduce((shown, { absolute, written }) => shown.replaceAll(absolute, written), text)
-
-const hasFailedDefault = ({ refused, slots, wanted: { defaultVersion } }: ModelRoute): boolean =>
-  refused.has(defaultVersion) || slots.get(defaultVersion)?.state() === "failed"
-
-const problemsOf = ({ entry, refused, slots, wanted }: ModelRoute): ReadonlyArray<string> =>
-  [
-    ...Array.from(refused, ([version, reason]) => `${modelId(entry.name, version)}: ${reason}`),
-    ...[...slots].flatMap(([version, slot]) => {
-      if (slot.state() !== "failed") return []
-      const isKeptOut = version === wanted.defaultVersion && version !== entry.defaultVersion
-      const what = isKeptOut ? `does not become the default, ${entry.defaultVersion} stays` : "has failed"
-      return [`${slot.id} ${what}: ${slot.failure() ?? "it did not load"}`]
-    })
-  ].map((problem) => asWritten(problem, wanted))
 
 /** The registry as those see it who change what is served. */
 export const registryHost = Layer.effect(RegistryHost, ModelRegistry)

@@ -20,6 +20,8 @@ export class ModelRoute {
   /** What they are to go by. */
   wanted: ModelEntry
   readonly slots = new Map<string, VersionSlot>()
+  /** Those of a change that have not been loaded yet; they stay when the next change comes before. */
+  readonly arriving = new Set<VersionSlot>()
   /** Versions that load to take the place of those that answer. */
   readonly replacing = new Map<string, VersionSlot>()
   /** Why a version's new entry was not taken, by version. */
@@ -33,6 +35,18 @@ export class ModelRoute {
   /** The registry's entry of a version; what it says of it may be newer than what the version was loaded by. */
   said(version: string): VersionEntry | undefined {
     return this.wanted.versions.find((entry) => entry.version === version)
+  }
+
+  movesDefault(next: ModelEntry): boolean {
+    return this.entry.defaultVersion !== next.defaultVersion
+  }
+
+  /** Why the version cannot become the default; undefined where it can, also if it loaded and was put away since. */
+  reasonToStay(version: string): string | undefined {
+    const slot = this.slots.get(version)
+    if (slot === undefined) return "it is not there"
+    const isProven = slot.state() !== "failed" && slot.loadMs() !== undefined
+    return this.refused.get(version) ?? (isProven ? undefined : slot.failure() ?? "it did not load")
   }
 
   /** The slot of a version that a caller names, or that the rollout chose. */

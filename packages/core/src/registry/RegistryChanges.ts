@@ -2,6 +2,7 @@
  * How a registry takes the place of the one that is served: planned whole before anything changes, then model by model, in
  * the background.
  */
+import { modelId } from "@sluice/domain/Ids"
 import * as Effect from "effect/Effect"
 import * as FiberMap from "effect/FiberMap"
 import * as Scope from "effect/Scope"
@@ -11,7 +12,9 @@ import type { ModelHost } from "../execution/ModelHost.ts"
 import { Rollouts } from "../rollout/Rollouts.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 import type { PlanTuner } from "../tuning/PlanTuner.ts"
+import { answerIdentity, modelFiles } from "./AnswerIdentity.ts"
 import { entryIdentity } from "./EntryIdentity.ts"
+import { fileDigest } from "./FileDigest.ts"
 import { ModelRoute } from "./ModelRoute.ts"
 import { PluginCatalogue } from "./PluginCatalogue.ts"
 import { registryDiff, servedEntries } from "./RegistryDiff.ts"
@@ -83,7 +86,34 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
       })
     )
 
-  const configureRollouts = Effect.suspend(() => rollouts.configure([...routes.values()].map((route) => route.entry)))
+  const identities = new WeakMap<VersionSlot, string>()
+
+  /** By its files as they are now: a slot is loaded from them once, and has another one's place when they change. */
+  const rememberIdentity = Effect.fnUntraced(function*(slot: VersionSlot) {
+    const { entry } = slot.plan
+    if (identities.has(slot)) return
+    const digests = yield* Effect.forEach(
+      modelFiles(entry),
+      (path) => Effect.catch(fileDigest(path), () => Effect.succeed("missing"))
+    )
+    identities.set(slot, answerIdentity(entry, digests))
+  })
+
+  /** The rollouts of what is served, or will be when `arrival` has taken its version's place. */
+  const configureRollouts = Effect.fnUntraced(function*(arrival?: VersionSlot) {
+    const served = [...routes.values()].map(({ entry, slots }) => ({ entry, slots: new Map(slots) }))
+    for (const { entry, slots } of served) {
+      if (arrival?.plan.entry.model === entry.name) slots.set(arrival.plan.entry.version, arrival)
+      if (entry.rollout.type !== "canary" && entry.rollout.type !== "shadow") continue
+      const compared = [entry.defaultVersion, entry.rollout.targetVersion]
+      yield* Effect.forEach(compared.flatMap((version) => slots.get(version) ?? []), rememberIdentity)
+    }
+    const identityOf = ({ model, version }: VersionEntry) => {
+      const slot = served.find(({ entry }) => entry.name === model)?.slots.get(version)
+      return (slot === undefined ? undefined : identities.get(slot)) ?? ""
+    }
+    yield* rollouts.configure(served.map(({ entry }) => entry), identityOf)
+  })
 
   /** Put away in the background: nobody waits for those who still use it. */
   const release = (slot: VersionSlot) => Effect.asVoid(Effect.forkIn(memory.release(slot), scope))
@@ -92,6 +122,7 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
     Effect.suspend(() => {
       const slot = route.slots.get(version)
       route.slots.delete(version)
+      if (slot !== undefined) route.arriving.delete(slot)
       route.refused.delete(version)
       metrics.unregisterVersion(route.entry.name, version)
       return slot === undefined ? Effect.void : release(slot)
@@ -102,6 +133,8 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
     Effect.andThen(memory.load(slot), Effect.uninterruptible(takePlace(route, version, slot)))
 
   const takePlace = Effect.fnUntraced(function*(route: ModelRoute, version: string, slot: VersionSlot) {
+    // Its rollout begins anew before it answers.
+    if (route.replacing.get(version) === slot && slot.served() !== undefined) yield* configureRollouts(slot)
     if (route.replacing.get(version) !== slot) return
     route.replacing.delete(version)
     const former = route.slots.get(version)
@@ -118,19 +151,27 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
   })
 
   /** Moves one model to its new entry; the machine loads one version at a time, beside the requests. */
-  const moveModel = Effect.fnUntraced(function*(route: ModelRoute, next: ModelEntry, load: ReadonlyArray<VersionSlot>) {
-    for (const slot of load) yield* memory.load(slot)
+  const moveModel = Effect.fnUntraced(function*(route: ModelRoute, next: ModelEntry) {
+    const target = route.slots.get(next.defaultVersion)
+    // A new default shows that it loads before it is asked, also one that was put away.
+    if (target !== undefined && target.served() === undefined && route.movesDefault(next)) route.arriving.add(target)
+    const wanted = new Set(servedEntries(next).map(({ version }) => version))
+    for (const slot of route.arriving) {
+      if (wanted.has(slot.plan.entry.version)) yield* memory.load(slot)
+      route.arriving.delete(slot)
+    }
     for (const [version, slot] of route.replacing) yield* replace(route, version, slot)
     yield* Effect.uninterruptible(reroute(route, next))
   })
 
-  /** Once the version that it leads to is ready, or was put away; what the entry no longer has is let go. */
+  /** Once the version that it leads to is ready, whoever loaded it; what the entry no longer has is let go. */
   const reroute = Effect.fnUntraced(function*(route: ModelRoute, next: ModelEntry) {
-    const target = route.slots.get(next.defaultVersion)
-    if (target?.state() === "failed" && route.entry !== next) {
-      const { defaultVersion } = route.entry
-      const reason = target.failure() ?? "it did not load"
-      yield* Effect.logError(`${target.id} does not become the default, ${defaultVersion} stays: ${reason}`)
+    // A newer change goes on from here.
+    if (route.wanted !== next) return
+    const reason = route.movesDefault(next) ? route.reasonToStay(next.defaultVersion) : undefined
+    if (reason !== undefined) {
+      const wanted = modelId(next.name, next.defaultVersion)
+      yield* Effect.logError(`${wanted} does not become the default, ${route.entry.defaultVersion} stays: ${reason}`)
       return
     }
     route.entry = next
@@ -140,12 +181,11 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
       (version) => removeVersion(route, version),
       { discard: true }
     )
-    yield* configureRollouts
+    yield* configureRollouts()
   })
 
-  /** The slots that a model's planned versions need, put in their places. Gives those that are to be loaded beside others. */
+  /** The slots that a model's planned versions need, put in their places. */
   const placeSlots = Effect.fnUntraced(function*(route: ModelRoute, planned: ReadonlyArray<PlannedVersion>) {
-    const added: Array<VersionSlot> = []
     const wanted = new Map(planned.map(({ entry, identity }) => [entry.version, identity]))
     for (const [version, slot] of route.replacing) {
       if (wanted.get(version) === slot.identity) continue
@@ -153,24 +193,25 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
       yield* release(slot)
     }
     for (const { entry, identity, plan } of planned) {
+      // What was refused is not asked for any more.
+      if (route.slots.get(entry.version)?.identity === identity) route.refused.delete(entry.version)
       if (plan === undefined) continue
       const slot = yield* slotFor(plan, identity)
       if (route.slots.has(entry.version)) route.replacing.set(entry.version, slot)
       else {
         route.slots.set(entry.version, slot)
-        added.push(slot)
+        route.arriving.add(slot)
       }
     }
-    return added
   })
 
   const takeModel = Effect.fnUntraced(function*(model: ModelEntry, planned: ReadonlyArray<PlannedVersion>) {
     const known = routes.get(model.name)
     const route = known ?? new ModelRoute(model)
     route.wanted = model
-    const added = yield* placeSlots(route, planned)
+    yield* placeSlots(route, planned)
     routes.set(model.name, route)
-    yield* FiberMap.run(transitions, model.name, moveModel(route, model, added))
+    yield* FiberMap.run(transitions, model.name, moveModel(route, model))
   })
 
   const dropModel = Effect.fnUntraced(function*(name: string) {
@@ -223,6 +264,8 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
       const route = new ModelRoute(model)
       routes.set(model.name, route)
       yield* placeSlots(route, planned.filter(({ entry }) => entry.model === model.name))
+      // What there is no room for is put away from the start.
+      route.arriving.clear()
     }
     const all = slots()
     const chosen = chooseFirst(
@@ -236,7 +279,7 @@ export const makeRegistryChanges = Effect.fnUntraced(function*(
       { discard: true }
     )
     // Beside the loading: a store that does not answer is waited for a moment.
-    yield* configureRollouts
+    yield* configureRollouts()
     return Effect.forEach(starting, (slot) => slot.settled, { discard: true })
   })
   const begun = yield* begin

@@ -22,6 +22,7 @@ import { prepareReplacement, removeLeftovers } from "./FileReplacement.ts"
 import { takeTurn } from "./FileTurn.ts"
 import { defaultWatchTiming, fingerprintOf, watchFile, type WatchTiming } from "./FileWatch.ts"
 import { type LastKnownGood, nothingKept } from "./LastKnownGood.ts"
+import { keepProven } from "./ProvenDefaults.ts"
 import { describeChange, noChange } from "./RegistryChange.ts"
 import { decodeRegistry } from "./RegistryDecode.ts"
 import type { Registry } from "./RegistryEntry.ts"
@@ -94,6 +95,8 @@ const make = Effect.fnUntraced(function*(options: RegistryControlOptions) {
     by: refused === undefined ? "start" : lastServed
   }
   let pending: Pending | undefined
+  /** Models that are not kept, for their default was not loaded yet; undefined where there are none. */
+  let keptWithout: string | undefined
   /** The tag of the file as it was last taken up, served or not; undefined where it could not be read. */
   let taken = refused === undefined
     ? served.etag
@@ -103,14 +106,28 @@ const make = Effect.fnUntraced(function*(options: RegistryControlOptions) {
 
   const serve = Effect.fnUntraced(function*(text: string, registry: Registry, by: string) {
     served = { text, registry, etag: entityTagOf(text), appliedAt: yield* nowText, by }
+    keptWithout = undefined
     yield* Effect.forkIn(Effect.interruptible(report(served)), scope)
   })
 
+  const keepGood = Effect.suspend(() => keepProven(kept, file, served)).pipe(
+    Effect.map((without) => void (keptWithout = without)),
+    Effect.provideService(RegistryHost, host)
+  )
+
+  /** A default that was put away from the start has loaded for a caller since. */
+  const keepLater = Effect.suspend(() =>
+    keptWithout === undefined ? Effect.void : Effect.flatMap(
+      host.unprovenDefaults,
+      (unproven) => unproven.join("\n") === keptWithout ? Effect.void : keepGood
+    )
+  )
+
   /** What was taken may turn out not to load, which its caller does not wait for. Else it is what a restart goes on with. */
-  const report = Effect.fnUntraced(function*({ by, etag, text }: Served) {
+  const report = Effect.fnUntraced(function*({ by, etag }: Served) {
     yield* host.settled
     if (served.etag !== etag) return
-    if ((yield* host.failedDefaults).length === 0) yield* kept.keep(text)
+    yield* keepGood
     const problems = yield* host.problems
     if (problems.length === 0) return
     yield* audit.record({ by, action: "registry.load", detail: problems.join("; "), outcome: "refused" })
@@ -240,11 +257,8 @@ const make = Effect.fnUntraced(function*(options: RegistryControlOptions) {
 
   const begin = Effect.gen(function*() {
     yield* host.settled
-    const former = yield* kept.read
-    if (former !== undefined && former !== source.text) {
-      const models = yield* recoverDefaults(source.registry, { text: former, file }, applyWhileFirst)
-      if (models.length > 0) yield* Effect.logWarning(`${models.join(", ")} went back to what served last`)
-    }
+    const models = yield* recoverDefaults(source.registry, { kept, file }, applyWhileFirst)
+    if (models.length > 0) yield* Effect.logWarning(`${models.join(", ")} went back to what served last`)
   }).pipe(
     Effect.catch((error) =>
       Effect.logWarning(`the registry that served last cannot be served either:\n${error.message}`)
@@ -257,6 +271,7 @@ const make = Effect.fnUntraced(function*(options: RegistryControlOptions) {
   const begun = yield* Effect.forkScoped(begin)
   yield* watchFile(file, takeUp, watch)
   yield* Effect.suspend(() => pending?.passing === true ? takeUp : Effect.void).pipe(
+    Effect.andThen(alone(keepLater)),
     Effect.repeat(Schedule.spaced(retryEvery)),
     Effect.forkScoped
   )

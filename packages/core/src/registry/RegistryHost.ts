@@ -23,6 +23,8 @@ export class RegistryHost extends Context.Service<RegistryHost, {
   readonly problems: Effect.Effect<ReadonlyArray<string>>
   /** Models whose default version, as the registry has it, did not load. */
   readonly failedDefaults: Effect.Effect<ReadonlyArray<string>>
+  /** Those, and models whose default version was not loaded since it is as it is now. */
+  readonly unprovenDefaults: Effect.Effect<ReadonlyArray<string>>
   /** Waits until the version, or the default one, is ready. Does nothing where it is. */
   readonly load: (
     model: string,

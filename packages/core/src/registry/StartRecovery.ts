@@ -3,24 +3,29 @@
  * keeps the former default when the new one does not load.
  */
 import * as Effect from "effect/Effect"
-import { type ConfigError, configError } from "../config/ConfigError.ts"
-import { parseYaml } from "../config/YamlDocument.ts"
-import { decodeRegistry } from "./RegistryDecode.ts"
+import { configError } from "../config/ConfigError.ts"
+import { type KeptModels, modelOf, servedBefore } from "./ProvenDefaults.ts"
 import type { ModelEntry, Registry } from "./RegistryEntry.ts"
 import { missingFiles } from "./RegistryFile.ts"
 import { RegistryHost } from "./RegistryHost.ts"
 import type { EntryRefused } from "./VersionPlan.ts"
 
-/** What the text says of these models, if their files are still there. */
-const formerModels = Effect.fnUntraced(function*(
-  { file, text }: { readonly text: string; readonly file: string },
-  names: ReadonlyArray<string>
-): Effect.fn.Return<ReadonlyArray<ModelEntry>, ConfigError> {
-  const document = yield* Effect.fromResult(parseYaml(text, file))
-  const registry = yield* Effect.fromResult(decodeRegistry(document))
-  const models = registry.models.filter(({ name }) => names.includes(name))
-  const error = configError(yield* missingFiles({ ...registry, models }, document))
-  return error === undefined ? models : yield* error
+/** The model as it served last, if its files are still there. */
+const formerModel = Effect.fnUntraced(function*(
+  { file, kept }: KeptModels,
+  name: string
+): Effect.fn.Return<ReadonlyArray<ModelEntry>> {
+  const text = yield* kept.readModel(name)
+  if (text === undefined) return []
+  return yield* Effect.gen(function*() {
+    const { document, registry } = yield* Effect.fromResult(modelOf(text, file, name))
+    const error = configError(yield* missingFiles(registry, document))
+    return error === undefined ? registry.models : yield* error
+  }).pipe(
+    Effect.catch(({ message }) =>
+      Effect.as(Effect.logWarning(`what served last of "${name}" cannot be served either:\n${message}`), [])
+    )
+  )
 })
 
 /**
@@ -30,13 +35,19 @@ const formerModels = Effect.fnUntraced(function*(
  */
 export const recoverDefaults = Effect.fnUntraced(function*(
   registry: Registry,
-  former: { readonly text: string; readonly file: string },
+  former: KeptModels,
   apply: (registry: Registry) => Effect.Effect<boolean, EntryRefused>
-): Effect.fn.Return<ReadonlyArray<string>, ConfigError | EntryRefused, RegistryHost> {
+): Effect.fn.Return<ReadonlyArray<string>, EntryRefused, RegistryHost> {
   const host = yield* RegistryHost
   const failed = yield* host.failedDefaults
   if (failed.length === 0) return []
-  const models = new Map((yield* formerModels(former, failed)).map((model) => [model.name, model]))
+  // The same entry again would fail as it did.
+  const others = yield* Effect.filter(
+    registry.models.filter(({ name }) => failed.includes(name)),
+    (model) => Effect.map(servedBefore(former, model), (isSame) => !isSame)
+  )
+  const found = yield* Effect.forEach(others, ({ name }) => formerModel(former, name))
+  const models = new Map(found.flat().map((model) => [model.name, model]))
   const mixed = { ...registry, models: registry.models.map((model) => models.get(model.name) ?? model) }
   if (models.size === 0 || !(yield* apply(mixed))) return []
   yield* host.settled

@@ -118,6 +118,13 @@ export const makeVersionMemory = Effect.fnUntraced(function*(limits: CacheLimits
     return failed === undefined ? undefined : Math.max(0, failed.atMs + restartDelayMs(failed.count) - now())
   }
 
+  /** Put away, but not by hand, or on its way back for those who wait. */
+  const comesBack = (slot: VersionSlot): boolean => {
+    const state = slot.state()
+    const isAway = (state === "unloaded" || state === "draining") && !stopped.has(slot)
+    return isAway || (state === "loading" && demanded.has(slot))
+  }
+
   const loadAgainLater = (slot: VersionSlot): Effect.Effect<never, ModelNotReady> | undefined => {
     const retryAfterMs = retryInMs(slot)
     const { model, version } = slot.plan.entry
@@ -135,12 +142,9 @@ export const makeVersionMemory = Effect.fnUntraced(function*(limits: CacheLimits
       return served.success.underLoad === undefined ? served : Result.succeed(answering(served.success))
     },
     /** Loads the slot's version for a request that waits; undefined where it is no use to wait. */
-    demand: (slot: VersionSlot): Effect.Effect<ServedVersion, ModelNotReady> | undefined => {
-      const state = slot.state()
-      const isAway = (state === "unloaded" || state === "draining") && !stopped.has(slot)
-      const mayLoad = isAway || (state === "loading" && demanded.has(slot)) || retryInMs(slot) === 0
-      return mayLoad ? waitFor(slot) : loadAgainLater(slot)
-    },
+    demand: (slot: VersionSlot): Effect.Effect<ServedVersion, ModelNotReady> | undefined =>
+      comesBack(slot) || retryInMs(slot) === 0 ? waitFor(slot) : loadAgainLater(slot),
+    comesBack,
     /** Whether it did not load for a caller, and is tried again for the next one. */
     isRetried: (slot: VersionSlot): boolean => retryInMs(slot) !== undefined,
     load,

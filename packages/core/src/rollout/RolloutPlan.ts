@@ -3,7 +3,8 @@
  */
 import * as Duration from "effect/Duration"
 import { hash } from "node:crypto"
-import type { ModelEntry, RolloutAnalysis } from "../registry/RegistryEntry.ts"
+import { answerIdentity } from "../registry/AnswerIdentity.ts"
+import type { ModelEntry, RolloutAnalysis, VersionEntry } from "../registry/RegistryEntry.ts"
 
 /** What must hold for a rollout to go on; a gate that is undefined is not set. */
 export interface RolloutGates {
@@ -52,12 +53,21 @@ const gatesOf = (
   intervalMs: interval === undefined ? defaultIntervalMs : Duration.toMillis(interval)
 })
 
+/** What tells apart what a version answered before and after it was changed. */
+export type IdentityOf = (entry: VersionEntry) => string
+
 /** Undefined for a model that rolls nothing out. */
-export const planOf = ({ defaultVersion, name, rollout }: ModelEntry): RolloutPlan | undefined => {
+export const planOf = (
+  { defaultVersion, name, rollout, versions }: ModelEntry,
+  identityOf: IdentityOf = answerIdentity
+): RolloutPlan | undefined => {
   if (rollout.type !== "canary" && rollout.type !== "shadow") return undefined
   const { analysis, percentage, steps, targetVersion, type } = rollout
   // Gates are left out: an operator may tighten them while the rollout goes on.
-  const identity = JSON.stringify([name, defaultVersion, targetVersion, type, steps, percentage])
+  const identities = [defaultVersion, targetVersion].flatMap((compared) =>
+    versions.filter(({ version }) => version === compared).map(identityOf)
+  )
+  const identity = JSON.stringify([name, defaultVersion, targetVersion, type, steps, percentage, identities])
   return {
     rolloutId: hash("sha256", identity, "hex").slice(0, 16),
     model: name,

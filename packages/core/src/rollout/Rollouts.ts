@@ -19,7 +19,7 @@ import type { Routing } from "./Assignment.ts"
 import { FollowedRollout, type RolloutPosition } from "./FollowedRollout.ts"
 import { emptyCounts, mergeCounts } from "./RolloutCounts.ts"
 import type { RolloutMonitor } from "./RolloutMonitor.ts"
-import { planOf } from "./RolloutPlan.ts"
+import { type IdentityOf, planOf } from "./RolloutPlan.ts"
 import { applyAction, applyVerdict, beginRollout, isAtLastStep, type RolloutState } from "./RolloutState.ts"
 import { RolloutStore, type RolloutStoreError } from "./RolloutStore.ts"
 import { judge } from "./RolloutVerdict.ts"
@@ -67,9 +67,10 @@ const fixedOf = ({ defaultVersion, name, rollout }: ModelEntry): Fixed => {
 export class Rollouts extends Context.Service<Rollouts, {
   /**
    * Takes the registry's models, at start and after each change: a rollout that is still the same goes on where it stands,
-   * another one begins or is found in the store.
+   * another one begins or is found in the store. It is another one, too, where a version that it compares is changed by
+   * `identityOf`; left out, by its entry alone.
    */
-  readonly configure: (models: ReadonlyArray<ModelEntry>) => Effect.Effect<void>
+  readonly configure: (models: ReadonlyArray<ModelEntry>, identityOf?: IdentityOf) => Effect.Effect<void>
   /** How requests without a version are routed now; undefined for a model that is not configured. */
   readonly routing: (model: string) => Routing | undefined
   /**
@@ -211,10 +212,10 @@ const make = Effect.gen(function*() {
     Effect.forkScoped
   )
 
-  const configure = Effect.fnUntraced(function*(models: ReadonlyArray<ModelEntry>) {
+  const configure = Effect.fnUntraced(function*(models: ReadonlyArray<ModelEntry>, identityOf?: IdentityOf) {
     const nowMs = yield* Clock.currentTimeMillis
     for (const entry of models) {
-      const plan = planOf(entry)
+      const plan = planOf(entry, identityOf)
       const known = followed.get(entry.name)
       if (plan === undefined) {
         fixed.set(entry.name, fixedOf(entry))
@@ -300,7 +301,7 @@ const make = Effect.gen(function*() {
   })
 
   return Rollouts.of({
-    configure: (models) => Semaphore.withPermit(turn, configure(models)),
+    configure: (models, identityOf) => Semaphore.withPermit(turn, configure(models, identityOf)),
     routing: (model) => followed.get(model)?.routing ?? fixed.get(model)?.routing,
     monitor: (model) => followed.get(model)?.monitor,
     positions: () => Array.from(followed.values(), ({ position }) => position),

@@ -22,6 +22,12 @@ interface Owner extends Schema.Schema.Type<typeof Owner> {}
 
 const decodeOwner = Schema.decodeUnknownEffect(Schema.fromJsonString(Owner))
 
+/** Of a lock that a power cut left without its text. */
+const unnamed: Owner = { pid: 0, host: "", started: "", nonce: "" }
+const isBlank = (text: string): boolean => /^[\0\s]*$/.test(text)
+/** A lock appears with its text, so that one without it has no living owner; a file system may be late to tell. */
+const blankMs = 5_000
+
 /** How often a lock that another process holds is looked at. */
 const lookEvery = "100 millis"
 
@@ -56,9 +62,9 @@ const runs = (pid: number): boolean => {
 }
 
 /** Whether its owner showed that it lives: by the file's time, which it moves on for as long as it does. */
-const isRenewed = (path: string): Effect.Effect<boolean> =>
+const isRenewed = (path: string, withinMs: number): Effect.Effect<boolean> =>
   Effect.tryPromise(() => NodeFs.stat(path)).pipe(
-    Effect.flatMap(({ mtimeMs }) => Effect.map(Clock.currentTimeMillis, (nowMs) => nowMs - mtimeMs < leaseMs)),
+    Effect.flatMap(({ mtimeMs }) => Effect.map(Clock.currentTimeMillis, (nowMs) => nowMs - mtimeMs < withinMs)),
     // It is gone, which the next claim shows.
     Effect.catch(() => Effect.succeed(true))
   )
@@ -73,8 +79,9 @@ const renew = (path: string) =>
   )
 
 const isAlive = Effect.fnUntraced(function*(path: string, owner: Owner) {
+  if (owner === unnamed) return yield* isRenewed(path, blankMs)
   // Another machine's processes, or another container's, cannot be asked.
-  if (owner.host !== hostname()) return yield* isRenewed(path)
+  if (owner.host !== hostname()) return yield* isRenewed(path, leaseMs)
   if (owner.pid === process.pid) return held.has(owner.nonce)
   if (!runs(owner.pid)) return false
   const started = yield* startOf(owner.pid)
@@ -87,6 +94,8 @@ const read = (path: string): Effect.Effect<Owner | undefined, PullFailed> =>
     Effect.flatMap((text) =>
       text === undefined ?
         Effect.undefined :
+        isBlank(text) ?
+        Effect.succeed(unnamed) :
         Effect.mapError(decodeOwner(text), (cause) =>
           new PullFailed({ kind: "store", reason: `${path} is no lock file of ours: remove it`, cause }))
     )
@@ -96,7 +105,7 @@ const read = (path: string): Effect.Effect<Owner | undefined, PullFailed> =>
 const claim = (path: string, owner: Owner): Effect.Effect<boolean, PullFailed> => {
   const written = `${path}.${owner.nonce}`
   return fileCall(path, async () => {
-    await NodeFs.writeFile(written, JSON.stringify(owner), { flag: "wx" })
+    await NodeFs.writeFile(written, JSON.stringify(owner), { flag: "wx", flush: true })
     try {
       await NodeFs.link(written, path)
       return true

@@ -112,4 +112,15 @@ describe("a replacement", () => {
       yield* Effect.all(Array.from({ length: 5 }, () => addOne), { concurrency: "unbounded" })
       assert.strictEqual(NodeFs.readFileSync(file, "utf8"), "5")
     }))
+
+  it.live("names the file that is in the way of a turn, without its folder", () =>
+    Effect.gen(function*() {
+      const directory = yield* folder
+      const file = join(directory, "registry.yaml")
+      NodeFs.writeFileSync(file, "0")
+      NodeFs.writeFileSync(join(directory, ".registry.yaml.lock"), "notes")
+      const { message } = yield* Effect.flip(Effect.scoped(takeTurn(file)))
+      assert.include(message, "the file .registry.yaml.lock beside the registry file is no lock of a server: remove it")
+      assert.notInclude(message, directory)
+    }))
 })

@@ -42,6 +42,27 @@ describe("LastKnownGood", () => {
       }
     }))
 
+  live(
+    "is kept of each model where another one does not load, until all of them do",
+    (directory) =>
+      Effect.gen(function*() {
+        const path = join(directory, "kept.json")
+        const kept = lastKnownGood(path, "registry.yaml")
+        const texts = (...names: ReadonlyArray<string>) => Effect.forEach(names, kept.readModel)
+        yield* kept.keepModels("first", ["a"])
+        assert.isUndefined(yield* kept.read)
+        assert.deepStrictEqual(yield* texts("a", "b"), ["first", undefined])
+        yield* kept.keep("second")
+        yield* kept.keepModels("third", ["b"])
+        assert.strictEqual(yield* kept.read, "second")
+        assert.deepStrictEqual(yield* texts("a", "b"), ["second", "third"])
+        writeFileSync(path, readFileSync(path, "utf8").replace("third", "other"))
+        assert.deepStrictEqual(yield* texts("a", "b"), ["second", "second"])
+        yield* kept.keep("fourth")
+        assert.deepStrictEqual(yield* texts("a", "b"), ["fourth", "fourth"])
+      })
+  )
+
   live("that cannot be kept harms nobody", (directory) =>
     Effect.gen(function*() {
       writeFileSync(join(directory, "file"), "")

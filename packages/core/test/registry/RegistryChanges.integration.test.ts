@@ -1,79 +1,15 @@
 /**
- * Registries that take the place of one that is served, and versions that leave memory and come back.
+ * Registries that take the place of one that is served.
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import { Inference } from "@sluice/core/Inference"
 import type { InferRequest } from "@sluice/core/InferRequest"
 import { ModelRegistry } from "@sluice/core/registry/ModelRegistry"
-import type { CacheLimits } from "@sluice/core/registry/VersionEviction"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Logger from "effect/Logger"
-import * as Result from "effect/Result"
-import * as TestClock from "effect/testing/TestClock"
-import { cells, orders, sharedCells } from "../fixtures/ScriptedPlugin.ts"
-import { engineLayer, registryWith, scripted, turn } from "../LocalEngine.ts"
-
-type Needs = ModelRegistry | Inference
-
-const test = (
-  name: string,
-  models: object,
-  body: (memory: Int32Array) => Generator<Effect.Effect<unknown, unknown, Needs>, void, never>,
-  limits?: CacheLimits
-) =>
-  it.live(name, () => {
-    const memory = sharedCells()
-    return Effect.gen(() => body(memory)).pipe(
-      Effect.provide(engineLayer(registryWith(models, memory), limits)),
-      Effect.provide(Logger.layer([]))
-    )
-  })
-
-const openGate = (memory: Int32Array) => {
-  Atomics.store(memory, cells.gate, 1)
-  Atomics.notify(memory, cells.gate)
-}
-
-const ask = (model: string, version?: string, options: Partial<InferRequest> & { readonly value?: number } = {}) =>
-  Effect.gen(function*() {
-    const { value = 1, ...request } = options
-    const { items, version: by } = yield* (yield* Inference).infer({
-      model,
-      version,
-      routingKey: "caller",
-      input: { _tag: "Items", items: [{ _tag: "Features", values: [value] }] },
-      cache: "bypass",
-      priority: "normal",
-      timeoutMs: undefined,
-      ...request
-    })
-    const [item] = items
-    const answer = Number(Result.getOrThrow(item!).outputs["y"]?.data[0])
-    return [by, answer] as const
-  })
-
-const apply = Effect.fnUntraced(function*(models: object, memory: Int32Array) {
-  return yield* (yield* ModelRegistry).apply(registryWith(models, memory))
-})
-
-const settled = Effect.flatMap(ModelRegistry, (registry) => registry.settled)
-
-const states = Effect.flatMap(
-  ModelRegistry,
-  (registry) => Effect.map(registry.list, (list) => list.map(({ model_id, state }) => `${model_id} ${state}`))
-)
-
-const until = Effect.fnUntraced(function*(isSo: () => boolean) {
-  while (!isSo()) yield* turn
-})
-
-const tagOf = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
-
-const v = (factor: number, more: object = {}) => ({ ...scripted, options: { factor, ...more } })
-const model = (default_version: string, versions: object, more: object = {}) => ({ default_version, versions, ...more })
+import { cells, orders } from "../fixtures/ScriptedPlugin.ts"
+import { scripted } from "../LocalEngine.ts"
+import { apply, ask, model, openGate, settled, states, tagOf, test, until, v } from "./ScriptedRegistry.ts"
 
 const one = { numbers: model("v1", { v1: v(2) }) }
 
@@ -130,6 +66,55 @@ describe("a new registry", () => {
     assert.strictEqual(yield* tagOf(ask("numbers", "v2")), "ModelNotReady")
     const told = yield* (yield* ModelRegistry).problems
     assert.match(told[0] ?? "", /numbers@v2 does not become the default, v1 stays: .*the file holds no model/)
+  })
+
+  test("leaves traffic where it is while a default of a former change still loads", one, function*(memory) {
+    const next = { v2: v(3, { load: "wait" }) }
+    yield* apply({ numbers: model("v2", { v1: v(2), ...next }) }, memory)
+    yield* until(() => Atomics.load(memory, cells.loaded) === 2)
+    yield* apply({ numbers: model("v2", { v1: v(2), ...next }), other: model("v1", { v1: v(4) }) }, memory)
+    yield* until(() => Atomics.load(memory, cells.loaded) === 3)
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+    yield* apply({ numbers: model("v2", next) }, memory)
+    yield* until(() => Atomics.load(memory, cells.loaded) === 2)
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+    openGate(memory)
+    yield* settled
+    assert.deepStrictEqual(yield* ask("numbers"), ["v2", 3])
+    assert.strictEqual(yield* tagOf(ask("numbers", "v1")), "VersionNotFound")
+  })
+
+  test("keeps what answers where its default fails, also when it has no place for it any more", one, function*(memory) {
+    const failing = { v2: v(3, { load: "fail" }) }
+    yield* apply({ numbers: model("v2", failing) }, memory)
+    yield* apply({ numbers: model("v2", failing), other: model("v1", { v1: v(4) }) }, memory)
+    yield* settled
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+    assert.match((yield* (yield* ModelRegistry).problems).join(), /numbers@v2 does not become the default, v1 stays/)
+  })
+
+  test("serves its entry again when one that was refused is taken back", one, function*(memory) {
+    yield* apply({ numbers: model("v1", { v1: v(5, { load: "fail" }) }) }, memory)
+    yield* settled
+    yield* apply(one, memory)
+    yield* settled
+    const registry = yield* ModelRegistry
+    assert.deepStrictEqual(yield* registry.problems, [])
+    assert.deepStrictEqual(yield* registry.failedDefaults, [])
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+  })
+
+  test("does not route to a version whose new entry was refused", {
+    numbers: model("v1", { v1: v(2), v2: v(3) })
+  }, function*(memory) {
+    yield* apply({ numbers: model("v2", { v1: v(2), v2: v(5, { load: "fail" }) }) }, memory)
+    yield* settled
+    assert.deepStrictEqual(yield* ask("numbers"), ["v1", 2])
+    const told = yield* (yield* ModelRegistry).problems
+    assert.match(told.join(), /^numbers@v2 does not become the default, v1 stays: its new entry was not taken: /)
+    yield* apply({ numbers: model("v2", { v1: v(2), v2: v(3) }) }, memory)
+    yield* settled
+    assert.deepStrictEqual(yield* ask("numbers"), ["v2", 3])
   })
 
   test("changes nothing where one of its entries cannot be served", one, function*(memory) {
@@ -238,126 +223,5 @@ describe("a version in several precisions", () => {
     assert.strictEqual(precisions[0], "fp32")
     assert.include(precisions, "int8")
     assert.strictEqual(yield* precisionOf(1), "fp32")
-  })
-})
-
-describe("versions in memory", () => {
-  const both = { a: model("v1", { v1: v(2) }), b: model("v1", { v1: v(3) }) }
-  const oneVersion = { versions: 1, bytes: Infinity }
-
-  test("are as many as the limit says; others are loaded for those who ask", both, function*(memory) {
-    assert.deepStrictEqual(yield* states, ["a@v1 ready", "b@v1 unloaded"])
-    assert.deepStrictEqual(yield* ask("b"), ["v1", 3])
-    yield* until(() => Atomics.load(memory, cells.loaded) === 1)
-    assert.deepStrictEqual(yield* states, ["a@v1 unloaded", "b@v1 ready"])
-    assert.deepStrictEqual(yield* ask("a"), ["v1", 2])
-    const { capacity, evictions, hits, loaded, misses } = yield* (yield* ModelRegistry).stats
-    assert.deepStrictEqual({ capacity, evictions, hits, loaded, misses }, {
-      capacity: 1,
-      evictions: 2,
-      hits: 0,
-      loaded: 1,
-      misses: 2
-    })
-  }, oneVersion)
-
-  test("are loaded once, however many wait", {
-    a: model("v1", { v1: v(2) }),
-    b: model("v1", { v1: v(3, { load: "wait" }) })
-  }, function*(memory) {
-    const callers = yield* Effect.forEach(
-      Array.from({ length: 20 }),
-      () => Effect.forkChild(ask("b"), { startImmediately: true })
-    )
-    yield* until(() => Atomics.load(memory, cells.loaded) === 1)
-    openGate(memory)
-    for (const caller of callers) assert.deepStrictEqual(yield* Fiber.join(caller), ["v1", 3])
-    assert.strictEqual((yield* (yield* ModelRegistry).stats).evictions, 1)
-  }, oneVersion)
-
-  test("are not waited for beyond a caller's deadline, and load all the same", {
-    a: model("v1", { v1: v(2) }),
-    b: model("v1", { v1: v(3, { load: "wait" }) })
-  }, function*(memory) {
-    assert.strictEqual(yield* tagOf(ask("b", undefined, { timeoutMs: 20 })), "DeadlineExceeded")
-    const patient = yield* Effect.forkChild(ask("b"), { startImmediately: true })
-    openGate(memory)
-    assert.deepStrictEqual(yield* Fiber.join(patient), ["v1", 3])
-  }, oneVersion)
-
-  test("stay while somebody uses them", both, function*(memory) {
-    const holding = yield* Effect.forkChild(ask("a", undefined, { value: orders.holdAside }), {
-      startImmediately: true
-    })
-    yield* until(() => Atomics.load(memory, cells.runs) >= 2)
-    assert.deepStrictEqual(yield* ask("b"), ["v1", 3])
-    assert.deepStrictEqual(yield* states, ["a@v1 ready", "b@v1 ready"])
-    openGate(memory)
-    assert.deepStrictEqual(yield* Fiber.join(holding), ["v1", 2 * orders.holdAside])
-    yield* until(() => Atomics.load(memory, cells.loaded) === 1)
-  }, oneVersion)
-
-  test("stay where the registry pins them", {
-    a: model("v1", { v1: { ...v(2), keep_loaded: true } }),
-    b: model("v1", { v1: v(3) })
-  }, function*() {
-    assert.deepStrictEqual(yield* ask("b"), ["v1", 3])
-    assert.deepStrictEqual(yield* states, ["a@v1 ready", "b@v1 ready"])
-  }, oneVersion)
-
-  test("are put away and loaded by hand", both, function*(memory) {
-    const registry = yield* ModelRegistry
-    yield* registry.unload("a", undefined)
-    yield* registry.unload("a", "v1")
-    assert.strictEqual(Atomics.load(memory, cells.loaded), 1)
-    assert.strictEqual(yield* tagOf(ask("a")), "ModelNotReady")
-    yield* registry.load("a", "v1")
-    yield* registry.load("a", undefined)
-    assert.deepStrictEqual(yield* ask("a"), ["v1", 2])
-    assert.strictEqual(yield* tagOf(registry.load("nobody", undefined)), "ModelNotFound")
-  })
-
-  test("are put away when they are cleared, and come back on demand", both, function*(memory) {
-    const registry = yield* ModelRegistry
-    assert.strictEqual(yield* registry.clear, 2)
-    assert.strictEqual(Atomics.load(memory, cells.loaded), 0)
-    assert.deepStrictEqual(yield* ask("a"), ["v1", 2])
-  })
-
-  test(
-    "tell who waits that they do not load",
-    { a: model("v1", { v1: v(2) }), b: model("v1", { v1: v(3) }) },
-    function*(memory) {
-      Atomics.store(memory, cells.refuseLoad, 1)
-      const exit = yield* Effect.exit(ask("b"))
-      assert.isTrue(Exit.isFailure(exit))
-      Atomics.store(memory, cells.refuseLoad, 0)
-      yield* (yield* ModelRegistry).load("b", undefined)
-      assert.deepStrictEqual(yield* ask("b"), ["v1", 3])
-    },
-    oneVersion
-  )
-
-  it.effect("that did not load for a caller are tried again for later ones, each time after twice the time", () => {
-    const memory = sharedCells()
-    const registry = registryWith({ a: model("v1", { v1: v(2) }), b: model("v1", { v1: v(3) }) }, memory)
-    const retryAfterMs = Effect.map(
-      Effect.flip(ask("b")),
-      (error) => "retryAfterMs" in error ? error.retryAfterMs : undefined
-    )
-    return Effect.gen(function*() {
-      Atomics.store(memory, cells.refuseLoad, 1)
-      assert.strictEqual(yield* retryAfterMs, 100)
-      yield* TestClock.adjust("60 millis")
-      Atomics.store(memory, cells.refuseLoad, 0)
-      assert.strictEqual(yield* retryAfterMs, 40)
-      Atomics.store(memory, cells.refuseLoad, 1)
-      yield* TestClock.adjust("40 millis")
-      assert.strictEqual(yield* retryAfterMs, 200)
-      Atomics.store(memory, cells.refuseLoad, 0)
-      yield* TestClock.adjust("200 millis")
-      assert.deepStrictEqual(yield* ask("b"), ["v1", 3])
-      assert.isUndefined((yield* (yield* ModelRegistry).list).find(({ name }) => name === "b")?.retried)
-    }).pipe(Effect.provide(engineLayer(registry, oneVersion)), Effect.provide(Logger.layer([])))
   })
 })

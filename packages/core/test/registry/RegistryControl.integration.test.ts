@@ -4,6 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { AuditLog } from "@sluice/core/registry/AuditLog"
 import { entityTagOf } from "@sluice/core/registry/EntityTag"
+import { type LastKnownGood, lastKnownGood, nothingKept } from "@sluice/core/registry/LastKnownGood"
 import { RegistryControl } from "@sluice/core/registry/RegistryControl"
 import type { Registry } from "@sluice/core/registry/RegistryEntry"
 import { readRegistrySource } from "@sluice/core/registry/RegistryFile"
@@ -43,7 +44,7 @@ const live = <A, E>(name: string, test: () => Effect.Effect<A, E, Scope.Scope>) 
 const quick = { every: Duration.millis(40), still: Duration.millis(20) }
 
 /** Which versions the host was given, one list an apply; `v-refused` is what its plugins cannot serve. */
-const recordingHost = (given: Array<string>, registry: Registry) =>
+const recordingHost = (given: Array<string>, registry: Registry, unproven: ReadonlyArray<string>) =>
   Layer.effect(
     RegistryHost,
     Effect.map(RegistryHost, (host) => {
@@ -55,6 +56,7 @@ const recordingHost = (given: Array<string>, registry: Registry) =>
       }
       return RegistryHost.of({
         ...host,
+        unprovenDefaults: Effect.sync(() => [...unproven]),
         preview: (next) => Effect.andThen(refusing(next), host.preview(next)),
         apply: (next) =>
           Effect.andThen(refusing(next), () => {
@@ -65,7 +67,14 @@ const recordingHost = (given: Array<string>, registry: Registry) =>
     })
   ).pipe(Layer.provide(standInRegistryHost(registry)))
 
-const started = Effect.fnUntraced(function*(files: { readonly file?: string; readonly directory?: string } = {}) {
+const started = Effect.fnUntraced(function*(
+  files: {
+    readonly file?: string
+    readonly directory?: string
+    readonly kept?: LastKnownGood
+    readonly unproven?: ReadonlyArray<string>
+  } = {}
+) {
   const directory = files.directory ?? (yield* folder)
   const file = files.file ?? join(directory, "registry.yaml")
   if (files.file === undefined) {
@@ -75,8 +84,10 @@ const started = Effect.fnUntraced(function*(files: { readonly file?: string; rea
   const source = yield* readRegistrySource(file)
   const given: Array<string> = []
   const services = yield* Layer.build(
-    RegistryControl.layer({ file, start: { source }, watch: quick }).pipe(
-      Layer.provideMerge(Layer.merge(recordingHost(given, source.registry), AuditLog.layer(undefined)))
+    RegistryControl.layer({ file, start: { source }, watch: quick, kept: files.kept ?? nothingKept }).pipe(
+      Layer.provideMerge(
+        Layer.merge(recordingHost(given, source.registry, files.unproven ?? []), AuditLog.layer(undefined))
+      )
     )
   )
   const control = Context.get(services, RegistryControl)
@@ -339,5 +350,37 @@ describe("the registry file", () => {
       write(text("v1"))
       yield* status((status) => status.pending_error === null)
       assert.deepStrictEqual(given, [])
+    }))
+})
+
+describe("what served last", () => {
+  const beginning = Effect.fnUntraced(function*(before: string | undefined, now: string, unproven: Array<string>) {
+    const directory = yield* folder
+    const file = join(directory, "registry.yaml")
+    const kept = lastKnownGood(join(directory, "state", "kept.json"), file)
+    NodeFs.writeFileSync(join(directory, "model.onnx"), "")
+    NodeFs.writeFileSync(file, now)
+    if (before !== undefined) yield* kept.keep(before)
+    const { control } = yield* started({ directory, file, kept, unproven })
+    yield* control.begun
+    return kept
+  })
+
+  live("is not a default that was never loaded, until it was", () =>
+    Effect.gen(function*() {
+      const unproven = ["iris"]
+      const kept = yield* beginning(text("v1"), text("v2", "v1"), unproven)
+      assert.strictEqual(yield* kept.read, text("v1"))
+      unproven.pop()
+      yield* kept.read.pipe(
+        Effect.repeat({ until: (kept) => kept === text("v2", "v1"), schedule: Schedule.spaced("20 millis") })
+      )
+    }))
+
+  live("is a default that was not loaded yet and is as it was when it served", () =>
+    Effect.gen(function*() {
+      const kept = yield* beginning(text("v1"), text("v1", "v2"), ["iris"])
+      assert.strictEqual(yield* kept.read, text("v1", "v2"))
+      assert.isUndefined(yield* (yield* beginning(undefined, text("v1"), ["iris"])).read)
     }))
 })

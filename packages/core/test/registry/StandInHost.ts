@@ -38,6 +38,7 @@ export const standInRegistryHost = (registry: Registry): Layer.Layer<RegistryHos
       settled: Effect.void,
       problems: Effect.succeed([]),
       failedDefaults: Effect.succeed([]),
+      unprovenDefaults: Effect.succeed([]),
       preview: (next) => Effect.sync(() => changeOf(current, next)),
       apply: (next) =>
         Effect.sync(() => {

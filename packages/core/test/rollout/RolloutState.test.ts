@@ -23,8 +23,9 @@ const strategy = {
   analysis: { max_error_rate: 0.01 }
 }
 
+const versions = { v1: { path: "x" }, v2: { path: "y" }, v3: { path: "z" } }
+
 const planFor = (changes: object = {}, model: object = {}): RolloutPlan => {
-  const versions = { v1: { path: "x" }, v2: { path: "y" }, v3: { path: "z" } }
   const registry = registryOf({
     m: { default_version: "v1", versions, rollout_strategy: { ...strategy, ...changes }, ...model }
   })
@@ -52,12 +53,16 @@ describe("planOf", () => {
       planFor({ target_version: "v3" }),
       planFor({ steps: [5, 100] }),
       planFor(shadow),
-      planFor({}, { default_version: "v3" })
+      planFor({}, { default_version: "v3" }),
+      planFor({}, { versions: { ...versions, v1: { path: "other" } } }),
+      planFor({}, { versions: { ...versions, v2: { path: "y", precision: "int8" } } })
     ]
     const ids = new Set([plan, ...others].map(({ rolloutId }) => rolloutId))
     assert.strictEqual(ids.size, others.length + 1)
     assert.strictEqual(planFor({ analysis: { min_agreement: 0.5, interval: 7 } }).rolloutId, plan.rolloutId)
     assert.strictEqual(planFor({ analysis: undefined }).rolloutId, plan.rolloutId)
+    const alike = { ...versions, v2: { path: "y", description: "d", instances: 2 }, v3: { path: "other" } }
+    assert.strictEqual(planFor({}, { versions: alike }).rolloutId, plan.rolloutId)
   })
 
   it("has gates only where an analysis is asked for, and keeps inputs only where they are", () => {

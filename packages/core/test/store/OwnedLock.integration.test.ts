@@ -96,6 +96,19 @@ describe("holdLock", () => {
       assert.strictEqual((yield* Effect.flip(lock.check)).kind, "locked")
     }))
 
+  it.live("takes over what a power cut left empty, once nobody can be writing it", () =>
+    Effect.gen(function*() {
+      const path = yield* lockIn
+      for (const blank of ["", "\0".repeat(80)]) {
+        Fs.writeFileSync(path, blank)
+        assert.strictEqual((yield* Effect.flip(held(path))).kind, "locked")
+        const secondsAgo = Date.now() / 1000 - 10
+        Fs.utimesSync(path, secondsAgo, secondsAgo)
+        yield* held(path)
+        assert.deepStrictEqual(Fs.readdirSync(join(path, "..")), [])
+      }
+    }))
+
   it.live("takes no other file for a lock", () =>
     Effect.gen(function*() {
       const path = yield* lockIn
