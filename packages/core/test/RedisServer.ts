@@ -77,6 +77,21 @@ const start = async (port: number, folder: string, tls?: RedisServerTls): Promis
   return child
 }
 
+/** On a port that was free a moment ago; another test may have taken it since, and then on another. */
+const startSomewhere = async (
+  folder: string,
+  tls: RedisServerTls | undefined
+): Promise<{ readonly child: ChildProcess; readonly port: number }> => {
+  for (let attempt = 1;; attempt++) {
+    const port = await freePort()
+    try {
+      return { child: await start(port, folder, tls), port }
+    } catch (error) {
+      if (attempt === 5 || !String(error).includes("Address already in use")) throw error
+    }
+  }
+}
+
 const end = async (child: ChildProcess): Promise<void> => {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = once(child, "exit")
@@ -95,8 +110,8 @@ const serve = Effect.fnUntraced(function*(tls: RedisServerTls | undefined) {
     Effect.promise(() => mkdtemp(join(tmpdir(), "sluice-redis-"))),
     (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
   )
-  const port = yield* Effect.promise(freePort)
-  const running = { child: yield* Effect.promise(() => start(port, folder, tls)) }
+  const { child, port } = yield* Effect.promise(() => startSomewhere(folder, tls))
+  const running = { child }
   yield* Effect.addFinalizer(() => Effect.promise(() => end(running.child)))
   const signal = (name: "SIGSTOP" | "SIGCONT") =>
     Effect.sync(() => {
