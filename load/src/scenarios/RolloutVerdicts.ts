@@ -26,7 +26,8 @@ const registry = (): string => {
   const version = (options: object) => ({
     path: plugin("Candidate"),
     plugin: "candidate",
-    instances: 8,
+    // Twice what 200 requests/s keep busy: copies are computed only while an instance is idle.
+    instances: 16,
     cache: false,
     options
   })
@@ -91,6 +92,10 @@ export const rolloutVerdicts: Scenario = {
         const traffic = bench.vegeta(trafficTo(sluice), { perSecond: perModel * names.length, seconds })
         const ended = await watch(sluice)
         await traffic
+        for (const name of names) {
+          const { decisions, percentage, phase } = await statusOf(sluice, name)
+          bench.note(`${name}: ${phase} at ${percentage} %: ${decisions.map(({ reason }) => reason).join(" | ")}`)
+        }
         await sluice.stop()
         return ended
       }
