@@ -7,7 +7,7 @@
 export const mostMarks = 75_000
 
 /** Deeper brackets take the parser's stack, and no configuration has them. */
-export const deepestBrackets = 100
+const deepestBrackets = 100
 
 const codesOf = (characters: string): ReadonlySet<number> =>
   new Set(Array.from(characters, (character) => character.charCodeAt(0)))

@@ -2,11 +2,13 @@
  * Limits as operators write them, for the whole server, a model or a key: how many requests, items and tokens in a time, and
  * how many calls at once.
  */
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import { parseDuration, printDuration } from "../config/DurationText.ts"
 
 /** At most so many in any stretch of time of that length. */
 export interface Rate {
@@ -14,40 +16,23 @@ export interface Rate {
   readonly windowMs: number
 }
 
-const windows: Readonly<Record<string, number>> = {
-  ms: 1,
-  s: 1_000,
-  sec: 1_000,
-  second: 1_000,
-  min: 60_000,
-  minute: 60_000,
-  h: 3_600_000,
-  hour: 3_600_000,
-  d: 86_400_000,
-  day: 86_400_000
-}
+const form = /^(\d{1,15})\s*(?:\/|per)\s*(\d{1,6})?\s*([a-z]+)$/i
 
-const form = /^(\d{1,15})\s*(?:\/|per)\s*(\d{1,6})?\s*([a-z]+)$/
-
-/** `100/s`, `5000 / 10 min`, `100 per second`. A window of 1 ms to 31 days, an amount of at least 1. */
+/** `100/s`, `5000 / 10 min`, `100 per second`. A window of 1 ms to 31 days in whole milliseconds, an amount of at least 1. */
 export const parseRate = (text: string): Option.Option<Rate> => {
-  const [, amountText, countText, unit] = form.exec(text.trim().toLowerCase()) ?? []
+  const [, amountText, countText = "1", unit] = form.exec(text.trim()) ?? []
   if (amountText === undefined || unit === undefined) return Option.none()
-  const unitMs = Object.hasOwn(windows, unit) ? windows[unit] : windows[unit.replace(/s$/, "")]
-  if (unitMs === undefined) return Option.none()
-  const rate = { amount: Number(amountText), windowMs: Number(countText ?? 1) * unitMs }
-  const isAllowed = rate.amount >= 1 && rate.windowMs >= 1 && rate.windowMs <= 31 * 86_400_000
-  return isAllowed ? Option.some(rate) : Option.none()
+  return parseDuration(countText + unit, "milliseconds").pipe(
+    Option.map((window): Rate => ({ amount: Number(amountText), windowMs: Duration.toMillis(window) })),
+    Option.filter(({ amount, windowMs }) =>
+      amount >= 1 && Number.isInteger(windowMs) && windowMs >= 1 && windowMs <= 31 * 86_400_000
+    )
+  )
 }
-
-const symbols = [["d", 86_400_000], ["h", 3_600_000], ["min", 60_000], ["s", 1_000], ["ms", 1]] as const
 
 /** As `parseRate` reads it back. */
-export const printRate = ({ amount, windowMs }: Rate): string => {
-  const [symbol, unitMs] = symbols.find(([, unitMs]) => windowMs % unitMs === 0) ?? ["ms", 1]
-  const count = windowMs / unitMs
-  return `${amount}/${count === 1 ? "" : count}${symbol}`
-}
+export const printRate = ({ amount, windowMs }: Rate): string =>
+  `${amount}/${printDuration(Duration.millis(windowMs)).replace(/^1 /, "").replace(" ", "")}`
 
 export const rateExpectation = `a rate such as "100/s", "5000/min" or "100000/10 min"`
 

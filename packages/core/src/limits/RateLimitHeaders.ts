@@ -23,12 +23,12 @@ const windowOf = ({ take }: PlannedTake): string =>
 const seconds = (ms: number): number => Math.ceil(ms / 1000)
 
 /** `RateLimit-Policy`: each limit's amount `q`, what it counts `qu` and its window `w`, in seconds. */
-export const policyHeader = (plan: LimitPlan): string =>
+const policyHeader = (plan: LimitPlan): string =>
   plan.map((planned) => `"${nameOf(planned)}";q=${planned.take.amount}${units[planned.metric]}${windowOf(planned)}`)
     .join(", ")
 
 /** `RateLimit`: what is left of each, `r`, and in how many seconds some of what is used comes back, `t`. */
-export const remainingHeader = (plan: LimitPlan, states: ReadonlyArray<LimitState>): string =>
+const remainingHeader = (plan: LimitPlan, states: ReadonlyArray<LimitState>): string =>
   plan.map((planned, i) => {
     const { backMs = 0, used = 0 } = states[i] ?? {}
     const remaining = Math.max(0, planned.take.amount - used)

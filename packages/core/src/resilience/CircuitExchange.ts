@@ -9,7 +9,7 @@ import type { CircuitNews, CircuitPeer, CircuitSharingError, ProbeClaim } from "
 import type { CircuitChange } from "./CircuitStore.ts"
 
 /** How often the others are heard, in milliseconds. */
-export const hearEveryMs = 500
+const hearEveryMs = 500
 
 /** How long a call that would probe waits to be told that it may; then it may. */
 const claimBudgetMs = 200

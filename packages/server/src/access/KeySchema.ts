@@ -19,7 +19,7 @@ export const isKeyId = Schema.is(KeyId)
 
 const timeForm = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2}))?$/
 
-export const timeExpectation = "a time such as \"2027-01-31T12:00:00Z\", or a date, which begins at 0:00 UTC"
+const timeExpectation = "a time such as \"2027-01-31T12:00:00Z\", or a date, which begins at 0:00 UTC"
 
 /** Milliseconds since 1970 of an ISO 8601 time with its zone; undefined where it is none. */
 export const parseTime = (text: string): number | undefined => {
@@ -49,7 +49,7 @@ const textTo = <A>(expected: string, parse: (text: string) => A | undefined) => 
 }
 
 const Time = textTo(timeExpectation, parseTime)
-export const digestExpectation = "the SHA-256 of the key in hex, 64 digits, in quotes"
+const digestExpectation = "the SHA-256 of the key in hex, 64 digits, in quotes"
 const Digest = textTo(
   digestExpectation,
   (text) => /^[0-9a-fA-F]{64}$/.test(text) ? text.toLowerCase() : undefined

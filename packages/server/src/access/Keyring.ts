@@ -48,8 +48,8 @@ export class Keyring {
     if (this.#byDigest.has(digest) || this.#refused.has(digest)) return undefined
     const known = this.#byId.get(id)
     if (known !== undefined) return { ...known, key, digest }
-    const [any] = this.#byId.values()
-    return any === undefined ? undefined : { hash: any.hash, entry: undefined, key, digest }
+    const [first] = this.#byId.values()
+    return first === undefined ? undefined : { hash: first.hash, entry: undefined, key, digest }
   }
 
   /** Remembers what came of a trial, for as long as this ring is the one that holds. */

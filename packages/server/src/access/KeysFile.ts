@@ -63,7 +63,7 @@ const crossCheck = ({ keys }: KeysYaml, document: YamlDocument): ReadonlyArray<C
 }
 
 /** Decodes and cross-checks a parsed keys file. Whatever stands in it may be a secret in the wrong place: no value is repeated. */
-export const decodeKeys = (document: YamlDocument): Result.Result<ReadonlyArray<KeyEntry>, ConfigError> =>
+const decodeKeys = (document: YamlDocument): Result.Result<ReadonlyArray<KeyEntry>, ConfigError> =>
   Result.gen(function*() {
     const yaml: KeysYaml = yield* decodeYaml(KeysYaml, document, describeKind)
     const error = configError(crossCheck(yaml, document))

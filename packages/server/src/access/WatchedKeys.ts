@@ -13,7 +13,7 @@ import type { KeyEntry } from "./KeyEntry.ts"
 import { readKeysSource } from "./KeysFile.ts"
 
 /** Sooner than the registry is looked at: a key that was revoked should not be taken for long. */
-export const keysWatchTiming: WatchTiming = { every: Duration.millis(500), still: Duration.millis(50) }
+const keysWatchTiming: WatchTiming = { every: Duration.millis(500), still: Duration.millis(50) }
 
 /** What an operator looks for after a change: whose key it was. */
 const sentenceOf = (before: ReadonlyArray<KeyEntry>, after: ReadonlyArray<KeyEntry>): string => {

@@ -8,7 +8,7 @@ import { isLoopback } from "./Loopback.ts"
 import type { ResolvedSettings, Settings } from "./Settings.ts"
 
 /** Whether a key has to be made: other machines reach the port, none is configured, and nobody wants it open. */
-export const needsKey = ({ auth, server }: Settings): boolean =>
+const needsKey = ({ auth, server }: Settings): boolean =>
   auth.token === undefined && auth.keysFile === undefined && !auth.open && !isLoopback(server.host)
 
 /** 256 bits from the system's generator, as text that headers can carry. */
